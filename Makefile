@@ -1,0 +1,46 @@
+# netwatch: every task in one word. `make` alone lists them.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+NETWATCH := $(VENV)/bin/netwatch
+PYTEST := $(PYTHON) -m pytest
+
+.PHONY: help run test check bench lab deps-test
+help:
+	@echo "make run     install into .venv, write run/agent.toml from what is detected, run the agent"
+	@echo "make test    install what the tests need and run them all"
+	@echo "make check   ruff, strict mypy, architecture"
+	@echo "make bench   every promised figure, as a table and as JSON"
+	@echo "make lab     an interactive lab network to try the agent in"
+
+$(VENV)/.installed: pyproject.toml
+	@deploy/agent/ensure-python.sh
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: $(VENV)/.installed
+	@mkdir -p run
+	@test -e run/agent.toml || $(NETWATCH) init --output run/agent.toml --store run/netwatch.db
+	@$(NETWATCH) run --config run/agent.toml
+
+deps-test: $(VENV)/.installed-dev
+	@tests/install-debian-packages.sh
+
+test: deps-test
+	$(PYTEST)
+
+check: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(PYTEST) -q tests/test_architecture.py
+
+bench: deps-test
+	$(PYTHON) -m bench
+
+lab: deps-test
+	$(PYTHON) -m tests.netlab

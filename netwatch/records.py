@@ -1,0 +1,333 @@
+"""The vocabulary: the frozen records that modules hand to one another.
+
+Rule of this file: values only. It knows no clock, socket, file or setting, and
+imports nothing of netwatch.
+
+Two time scales are used, and a record says which one it is on:
+
+* *monotonic*: integer milliseconds of ``CLOCK_MONOTONIC`` of one boot. Everything
+  that is measured is on it first, for it never steps.
+* *UTC*: integer milliseconds since 1970-01-01T00:00:00Z, obtained from the former
+  with an :class:`Anchor`, and only while the clock is known to be synchronised.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import NoReturn
+
+import msgspec
+
+MINUTE_MS = 60_000
+
+
+class Verdict(enum.StrEnum):
+    """What is known of the circuit at an instant (STANDARDS.md, 1).
+
+    It refuses ``bool()``, because the question "is it up?" has four answers.
+
+    >>> Verdict.UP.value
+    'up'
+    >>> bool(Verdict.UNKNOWN)
+    Traceback (most recent call last):
+    TypeError: a verdict is neither true nor false: compare it with Verdict.UP
+    """
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is neither true nor false: compare it with Verdict.UP")
+
+
+class Cause(enum.StrEnum):
+    """Why a verdict is not ``up``, ordered along the path (STANDARDS.md, 1)."""
+
+    AGENT = "agent"
+    CLOCK = "clock"
+    LOCAL = "local"
+    GATEWAY = "gateway"
+    ACCESS = "access"
+    UPSTREAM = "upstream"
+    DNS = "dns"
+    LOSS = "loss"
+    LATENCY = "latency"
+    THROUGHPUT = "throughput"
+
+
+#: Which causes a verdict can have; ``up`` has none.
+CAUSES: Mapping[Verdict, tuple[Cause, ...]] = {
+    Verdict.UP: (),
+    Verdict.DEGRADED: (Cause.LOSS, Cause.LATENCY, Cause.THROUGHPUT),
+    Verdict.DOWN: (Cause.GATEWAY, Cause.ACCESS, Cause.UPSTREAM, Cause.DNS),
+    Verdict.UNKNOWN: (Cause.AGENT, Cause.CLOCK, Cause.LOCAL),
+}
+
+
+class Role(enum.StrEnum):
+    """What a target stands for on the path from the agent outwards."""
+
+    GATEWAY = "gateway"
+    FIRST_HOP = "first_hop"
+    INTERNET = "internet"
+    RESOLVER = "resolver"
+    SERVICE = "service"
+    HOST = "host"  # the agent's own machine
+
+
+class Outcome(enum.StrEnum):
+    """How one due slot ended. Every slot ends in exactly one of these."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"  # the probe ran, and the far side did not answer as it should
+    UNKNOWN = "unknown"  # the probe could not be run or trusted: a failing of ours
+    SKIPPED = "skipped"  # deliberately not run, or its time had passed
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to do again and again."""
+
+    id: str  # the target's name; unique in one agent
+    kind: str  # key of probes.PROBES: icmp, tcp, dns, http
+    target: str  # address or URL
+    role: Role
+    every_ms: int
+    timeout_ms: int
+    params: Mapping[str, str | int | bool] = {}
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """A slot of the schedule that has come (monotonic)."""
+
+    check_id: str
+    due_ms: int
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe found, without any time of day: the runner stamps that.
+
+    ``measures`` holds integers with the unit in the key (``rtt_us``,
+    ``ttfb_us``, ``certificate_expires_ms``); what was not measured is absent.
+    """
+
+    outcome: Outcome
+    reason: str | None = None  # one word of the probe's documented list; None when answered
+    measures: Mapping[str, int] = {}
+    detail: str | None = None  # a short text for a person; never parsed
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding with its times (monotonic)."""
+
+    check_id: str
+    due_ms: int
+    started_ms: int
+    elapsed_ms: int
+    outcome: Outcome
+    reason: str | None = None
+    measures: Mapping[str, int] = {}
+
+
+class Skip(msgspec.Struct, frozen=True, kw_only=True):
+    """A due slot that was not run, and why (monotonic)."""
+
+    check_id: str
+    due_ms: int
+    reason: str
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A half-open stretch ``[start_ms, end_ms)`` of one verdict and cause.
+
+    The scale, monotonic or UTC, is that of the module that handles it: the
+    timeline works on monotonic time, the ledger on UTC.
+    """
+
+    verdict: Verdict
+    cause: Cause | None
+    start_ms: int
+    end_ms: int
+    reason: str | None = None  # finer than the cause: stopped, crashed, power_loss, stalled, carrier …
+
+    @property
+    def duration_ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """So many milliseconds under one verdict and cause."""
+
+    verdict: Verdict
+    cause: Cause | None
+    duration_ms: int
+
+
+class LedgerMinute(msgspec.Struct, frozen=True, kw_only=True):
+    """One UTC minute of the ledger; its entries add up to 60 000 ms."""
+
+    start_ms: int
+    entries: tuple[Entry, ...]
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """One probe that a round asks for (monotonic)."""
+
+    round: int
+    target_id: str
+    due_ms: int
+
+
+class RoundProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one probe of a round (monotonic)."""
+
+    target_id: str
+    role: Role
+    sent_ms: int
+    rtt_us: int | None  # None: not answered
+    reason: str | None = None  # timeout, unreachable, no_route, send_failed …; None when answered
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One completed round of probes: the evidence on which a verdict rests (monotonic)."""
+
+    number: int
+    burst: bool
+    probes: tuple[RoundProbe, ...]  # in the order of sending
+    settled_ms: int  # when the last of them was answered or given up
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """A maximal stretch of down (UTC); ``end_ms`` is None while it lasts."""
+
+    cause: Cause
+    start_ms: int
+    end_ms: int | None
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """What ties the monotonic scale of one boot to UTC: ``utc = monotonic + offset``.
+
+    Only made while the wall clock is known to be synchronised.
+    """
+
+    boot_id: str
+    monotonic_ms: int  # when it was read
+    offset_ms: int
+
+    def to_utc_ms(self, monotonic_ms: int) -> int:
+        """
+        >>> Anchor(boot_id="b", monotonic_ms=5, offset_ms=1_000).to_utc_ms(250)
+        1250
+        """
+        return monotonic_ms + self.offset_ms
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel says of the agent's own way out; None is "could not be read"."""
+
+    interface: str | None
+    carrier: bool | None
+    address: bool | None
+    default_route: bool | None
+    port_speed_mbit: int | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """The word for what is missing, nearest first; None when nothing is known to be.
+
+        >>> HostFacts(interface="eth0", carrier=False, address=True, default_route=True).fault
+        'carrier'
+        >>> HostFacts(interface=None, carrier=None, address=None, default_route=None).fault
+        """
+        if self.carrier is False:
+            return "carrier"
+        if self.address is False:
+            return "address"
+        if self.default_route is False:
+            return "default_route"
+        return None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One life of the agent process (UTC; None where no synchronised clock told it).
+
+    ``ended_ms`` is the last instant the books speak of; ``clean`` says that the
+    process took its leave.
+    """
+
+    id: int
+    boot_id: str
+    version: str
+    started_ms: int | None
+    ended_ms: int | None
+    clean: bool
+
+
+class RttSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Latency of one target over a window. Lost probes are counted, never averaged."""
+
+    target: str
+    role: Role
+    address: str
+    sent: int
+    lost: int
+    last_us: int | None = None
+    minimum_us: int | None = None
+    median_us: int | None = None
+    p95_us: int | None = None
+    maximum_us: int | None = None
+    jitter_us: int | None = None
+    answered: bool | None = None  # the newest completed probe; None before the first
+
+
+class Histogram(msgspec.Struct, frozen=True, kw_only=True):
+    """Cumulative counts below each bound, as Prometheus has them; the last is all."""
+
+    bounds_us: tuple[int, ...]
+    counts: tuple[int, ...]  # one more than bounds_us
+    sum_us: int
+
+
+class TargetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One target as page and metrics show it."""
+
+    summary: RttSummary  # the last five minutes
+    kind: str
+    probes: int  # since the process began
+    failures: Mapping[str, int]
+    histogram: Histogram | None = None
+    detail: str | None = None
+    measures: Mapping[str, int] = {}
+    verdict: Verdict = Verdict.UNKNOWN  # of its own timeline, for services and resolvers
+    since_ms: int | None = None  # UTC
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the running agent shows, at one instant. Instants are UTC, or None.
+
+    It is replaced as a whole, so that a reader never sees half a change.
+    """
+
+    at_ms: int  # wall clock, trusted or not
+    uptime_ms: int
+    version: str
+    verdict: Verdict
+    cause: Cause | None
+    reason: str | None
+    since_ms: int | None  # None when the clock cannot tell
+    held_ms: int  # how long the verdict has held, by the monotonic clock
+    link_ms: Mapping[tuple[Verdict, Cause | None], int]  # persistent totals
+    incidents: Mapping[Cause, int]  # persistent totals
+    targets: tuple[TargetSnapshot, ...]
+    facts: HostFacts
+    clock_synchronised: bool
+    icmp: str  # raw, datagram, none
+    notices: tuple[str, ...]  # keys of sentences that the page says: icmp_refused, disk_full, …
+    missed_slots: int
+    send_lateness_us: int | None  # worst of the last minute
+    store_bytes: int | None
+    written_bytes_today: int | None
+    ipv6: Verdict | None = None  # None when no target is IPv6

@@ -1,0 +1,38 @@
+#!/bin/sh
+# The real counterparts that the tests run against. As root it installs what is missing;
+# otherwise it names it and, under CI=true, fails.
+set -eu
+packages="
+    iproute2:ip nftables:nft fping:fping prometheus:promtool iperf3:iperf3
+    prometheus-blackbox-exporter:prometheus-blackbox-exporter
+    prometheus-smokeping-prober:prometheus-smokeping-prober
+    dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
+    faketime:faketime poppler-utils:pdftoppm openssl:openssl libcap2-bin:setpriv
+    fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+    libpango-1.0-0:/usr/share/doc/libpango-1.0-0 libpangoft2-1.0-0:/usr/share/doc/libpangoft2-1.0-0
+"
+missing=""
+for pair in $packages; do
+    name=${pair%%:*} proof=${pair#*:}
+    case $proof in
+        /*) [ -e "$proof" ] || missing="$missing $name" ;;
+        *) PATH="$PATH:/usr/sbin:/sbin" command -v "$proof" >/dev/null || missing="$missing $name" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ]; then
+    # Packages that bring a service must not start it here.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
+    apt-get update -qq
+    # shellcheck disable=SC2086 -- a list of names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+elif [ "${CI:-}" = true ]; then
+    echo "these Debian packages are missing and only root can install them:$missing" >&2
+    exit 1
+else
+    echo "some tests will fail without these Debian packages: sudo apt-get install$missing" >&2
+fi
