@@ -27,6 +27,12 @@ class Clock(Protocol):
     def monotonic_ms(self) -> int:
         """Milliseconds of ``CLOCK_MONOTONIC``: never steps, starts anew at each boot."""
 
+    def monotonic_ns(self) -> int:
+        """The same in nanoseconds."""
+
+    def offset_ns(self) -> int:
+        """Wall clock less monotonic clock, nanoseconds: it moves only when the wall clock steps."""
+
     def wall_ms(self) -> int:
         """Milliseconds of UTC, as far as this machine believes; may step."""
 
@@ -53,11 +59,9 @@ class SystemClock:
         return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000_000
 
     def monotonic_ns(self) -> int:
-        """The same scale in nanoseconds, for round trips."""
         return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
     def offset_ns(self) -> int:
-        """Wall clock less monotonic clock; changes when, and only when, the wall clock steps."""
         return read_offset_ns()
 
     def wall_ms(self) -> int:

@@ -266,6 +266,34 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     clean: bool
 
 
+class RttPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Latency of one target over one step of a graph or table (UTC).
+
+    Percentiles are by nearest rank with the lost counted as infinite (STANDARDS.md,
+    2); None says that the rank falls among the lost, or that no time was measured.
+    """
+
+    target: str
+    start_ms: int
+    sent: int  # answered and lost; what was skipped or not trusted is in neither
+    lost: int
+    min_us: int | None = None
+    median_us: int | None = None
+    p95_us: int | None = None
+    max_us: int | None = None
+
+
+class CheckDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check was, from an instant on: a target's address may change over the years."""
+
+    number: int  # stands for it in the store
+    check_id: str
+    kind: str | None  # None: observations came before any definition
+    target: str | None
+    role: Role | None
+    since_ms: int | None  # UTC; None where no synchronised clock told it
+
+
 class RttSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Latency of one target over a window. Lost probes are counted, never averaged."""
 

@@ -26,6 +26,8 @@ from netwatch.records import Role, Round, RoundProbe, Slot
 #: Between two probes of a burst round: enough that they do not queue behind each
 #: other on a 1 Mbit/s line, little enough that three rounds fit into a cut of 3 s.
 BURST_SPACING_MS = 20
+#: So many rounds of a burst are sent close together, to be sure of a short cut.
+COMPACT_ROUNDS = 4
 #: No answer is called overdue sooner than this, however fast its target.
 MINIMUM_PATIENCE_MS = 100
 #: A target that missed this many in a row raises no alarm: it is known to be dead.
@@ -108,6 +110,8 @@ class Cadence:
         self._roles = {target.id: target.role for target in targets}
         self._steady_plan = plan_steady(targets, interval_ms)
         self._burst_plan = plan_burst(targets, burst_interval_ms)
+        # Once an outage is certain its end is sought, evenly.
+        self._spread_plan = plan_steady(targets, burst_interval_ms)
         self._habits = {target.id: _Habit() for target in targets}
         self._rounds: dict[int, _Round] = {}
         self._round_of: dict[Slot, _Round] = {}
@@ -255,7 +259,7 @@ class Cadence:
         if now_ms - start_ms > interval_ms:
             # We slept over whole rounds: they are missed, not made up for.
             skipped = (now_ms - start_ms) // interval_ms
-            plan = self._burst_plan if self.bursting else self._steady_plan
+            plan = self._present_plan()
             self.missed += skipped * len(plan)
             for index in range(min(skipped, 60)):
                 self._missed_slots.extend(
@@ -266,8 +270,13 @@ class Cadence:
         round_ = self._new_round(burst=self.bursting)
         if self.bursting:
             self.burst_rounds += 1
-        self._fill(round_, self._burst_plan if self.bursting else self._steady_plan, start_ms)
+        self._fill(round_, self._present_plan(), start_ms)
         self._next_round_ms = start_ms + interval_ms
+
+    def _present_plan(self) -> list[tuple[str, int]]:
+        if not self.bursting:
+            return self._steady_plan
+        return self._burst_plan if self.burst_rounds <= COMPACT_ROUNDS else self._spread_plan
 
     def _begin_burst(
         self,

@@ -40,7 +40,8 @@ class OutageRule(msgspec.Struct, frozen=True, kw_only=True):
     maximum_gap_ms: int = 12_000
     #: Whether down needs the second witness; services do without.
     corroborate: bool = True
-    #: The cause of this line's downs; None: told from the path (`name_cause`).
+    #: Whether the cause of a down is told from the path (`name_cause`), or is ``cause``.
+    path: bool = True
     cause: Cause | None = None
     #: Whose answers count.
     role: Role = Role.INTERNET
@@ -177,7 +178,7 @@ def hear_round(line: Line, round_: Round, rule: OutageRule) -> Step:
         line.phase not in (Phase.UNSEEN, Phase.BLIND)
         and first_sent_ms - line.watched_ms > rule.maximum_gap_ms
     ):
-        line, gap = lose_sight(line, line.watched_ms, reason="stalled")
+        line, gap = lose_sight(line, line.watched_ms, until_ms=first_sent_ms, reason="stalled")
         changes += gap
     line = msgspec.structs.replace(line, watched_ms=max(line.watched_ms, last_sent_ms))
 
@@ -229,8 +230,11 @@ def regain_sight(line: Line, at_ms: int) -> Step:
     return _forget(line, phase=phase, settled_ms=line.settled_ms, sighted_ms=at_ms), ()
 
 
-def lose_sight(line: Line, at_ms: int, *, reason: str) -> Step:
-    """Nobody watched after ``at_ms`` (the agent was stopped or starved)."""
+def lose_sight(line: Line, at_ms: int, *, until_ms: int, reason: str) -> Step:
+    """Nobody watched between ``at_ms`` and ``until_ms``: the agent was stopped or starved.
+
+    The verdict is unknown until a probe sent after ``until_ms`` says more.
+    """
     if line.phase is Phase.BLIND:
         return line, ()
     start_ms = at_ms
@@ -239,7 +243,18 @@ def lose_sight(line: Line, at_ms: int, *, reason: str) -> Step:
     start_ms = max(start_ms, line.settled_ms)
     change = Change(at_ms=start_ms, verdict=Verdict.UNKNOWN, cause=Cause.AGENT, reason=reason)
     phase = TRANSITIONS[line.phase, Event.GAP]
-    return _forget(line, phase=phase, settled_ms=start_ms), (change,)
+    return _forget(line, phase=phase, settled_ms=start_ms, sighted_ms=until_ms), (change,)
+
+
+def let_pass(line: Line, until_ms: int) -> Line:
+    """While nothing is known, time before ``until_ms`` stays so: no later answer reaches back.
+
+    Of use to the books, which can be closed up to there; other phases are settled by
+    their probes alone.
+    """
+    if line.phase not in (Phase.UNSEEN, Phase.BLIND):
+        return line
+    return msgspec.structs.replace(line, settled_ms=max(line.settled_ms, until_ms))
 
 
 def name_cause(line: Line, heard: tuple[_Heard, ...]) -> Cause:
@@ -342,7 +357,7 @@ def _confirm_down(line: Line, rule: OutageRule) -> Step:
         return line, ()
     if rule.corroborate and line.witness_ms is None:
         return line, ()
-    cause = rule.cause if rule.role is not Role.INTERNET else name_cause(line, line.recent)
+    cause = name_cause(line, line.recent) if rule.path else rule.cause
     change = Change(at_ms=line.first_missed_ms, verdict=Verdict.DOWN, cause=cause)
     line = msgspec.structs.replace(
         line,
@@ -364,7 +379,7 @@ def _go_on_down(line: Line, last_missed_ms: int, heard: _Heard, rule: OutageRule
         answered_rounds=0,
         first_answered_ms=None,
     )
-    cause = rule.cause if rule.role is not Role.INTERNET else name_cause(line, (heard,))
+    cause = name_cause(line, (heard,)) if rule.path else rule.cause
     if cause is line.cause:
         return msgspec.structs.replace(
             line,

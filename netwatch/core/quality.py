@@ -44,6 +44,10 @@ class Quality:
         self.settled_ms = start_ms
 
     @property
+    def window_ms(self) -> int:
+        return self._rule.window_ms
+
+    @property
     def next_end_ms(self) -> int:
         """The end of the window that is to be judged next."""
         return self._next_ms + self._rule.window_ms

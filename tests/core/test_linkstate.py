@@ -232,4 +232,4 @@ def test_losing_sight_while_blind_changes_nothing() -> None:
     """Blindness already covers the gap."""
     line, _ = begin(0)
     line, _ = go_blind(line, 100, cause=Cause.LOCAL, reason="carrier")
-    assert lose_sight(line, 500, reason="stalled") == (line, ())
+    assert lose_sight(line, 500, until_ms=900, reason="stalled") == (line, ())

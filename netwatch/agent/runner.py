@@ -1,0 +1,347 @@
+"""The runner: hears what every probe found, has it judged, and sees that it is entered.
+
+Rule of this file: one thread, one queue, nothing that waits for the world. What counts
+as evidence is decided in `evidence`, what it means by the judge; probes, clock and
+store are handed in.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
+
+import msgspec
+
+from netwatch import __version__
+from netwatch.agent.attachment import Attachment
+from netwatch.agent.events import (
+    FirstHopFound,
+    Measured,
+    Question,
+    Skipped,
+    Stop,
+    TcpRound,
+    WitnessHeard,
+)
+from netwatch.agent.evidence import Evidence
+from netwatch.agent.outside import Outside
+from netwatch.agent.recorder import (
+    OWN_FAULTS,
+    Recorder,
+    build_icmp_observation,
+    build_observation,
+    build_skipped,
+)
+from netwatch.agent.view import build_target, complete_totals, ipv6_verdict
+from netwatch.clock import Clock
+from netwatch.config.model import Settings, Target
+from netwatch.core.cadence import Cadence, CadenceTarget
+from netwatch.core.judge import Judge, Standing
+from netwatch.errors import NetwatchError
+from netwatch.probes.icmp_report import LoopReport
+from netwatch.records import Check, Outcome, Role, RoundProbe, Snapshot, Span
+
+_LOG = logging.getLogger(__name__)
+
+TICK_MS = 250
+#: How often resolvers and gateway are read again.
+LOOK_EVERY_MS = 5_000
+#: A wall clock that moved by more than this against the monotonic one has stepped.
+STEP_MS = 250
+
+ASK_TIMEOUT_MS = 5_000
+
+Answer = TypeVar("Answer")
+Event = LoopReport | Measured | Skipped | WitnessHeard | TcpRound | FirstHopFound | Question | Stop
+BuildJudge = Callable[[Sequence[Check], int, frozenset[Role]], Judge]
+
+
+class Runner:
+    """One life of the agent. `run` returns after a `Stop` has been heard."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        targets: Sequence[Target],
+        clock: Clock,
+        outside: Outside,
+        recorder: Recorder,
+        build_judge: BuildJudge,
+        offset_ms: int,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._outside = outside
+        self._recorder = recorder
+        self._offset_ms = offset_ms
+        self._started_ms = clock.monotonic_ms()
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        #: The last instant at which this loop was seen to work.
+        self.alive_ms = self._started_ms
+        self._attachment = Attachment(targets, outside)
+        self._judge = build_judge(
+            self._attachment.checks, self._started_ms, frozenset(recorder.seen)
+        )
+        self._evidence = Evidence(self._judge, outside)
+        self._cadence: Cadence | None = None
+        self._missed_slots = 0
+        self._lateness_us: int | None = None
+        self._looked_ms = self._started_ms
+        self._committed_ms = self._started_ms
+        self._entered: Standing | None = None
+        self._wall_offset_ms = clock.offset_ns() // 1_000_000
+        self._follow_attachment()
+
+    # -- the loop --------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Hear events until `Stop`; between them, every quarter of a second, look around."""
+        stopping = False
+        while not stopping:
+            wait_ms = max(0, self.alive_ms + TICK_MS - self._clock.monotonic_ms())
+            for event in self._take_events(wait_ms):
+                stopping = stopping or isinstance(event, Stop)
+                self._hear(event)
+            now_ms = self._clock.monotonic_ms()
+            if now_ms - self.alive_ms >= TICK_MS or stopping:
+                self._tick(now_ms)
+                self.alive_ms = now_ms
+        self._commit(self._clock.monotonic_ms(), with_observations=True)
+
+    def _take_events(self, wait_ms: int) -> list[Event]:
+        try:
+            events = [self.events.get(timeout=wait_ms / 1000)]
+        except queue.Empty:
+            return []
+        while not self.events.empty():
+            events.append(self.events.get_nowait())
+        return events
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case LoopReport():
+                self._hear_loop(event)
+            case Measured():
+                self._hear_measured(event)
+            case Skipped():
+                self._missed_slots += 1
+                self._recorder.observe(
+                    build_skipped(event.skip.check_id, event.skip.due_ms, event.skip.reason)
+                )
+            case WitnessHeard():
+                self._evidence.hear_witness(event)
+            case TcpRound():
+                self._evidence.hear_tcp_round(event.round)
+            case FirstHopFound():
+                if self._attachment.hear_first_hop(event):
+                    _LOG.info("the operator's first hop is %s", event.address)
+                    self._judge.forget_first_hop()
+                    self._look(self._clock.monotonic_ms())
+            case Question():
+                event.reply.put(event.answer())
+            case Stop():
+                pass
+
+    def _hear_loop(self, report: LoopReport) -> None:
+        if report.stalled_from_ms is not None and report.stalled_to_ms is not None:
+            _LOG.warning(
+                "nothing was watched for %d ms: the machine kept the agent from running",
+                report.stalled_to_ms - report.stalled_from_ms,
+            )
+            self._judge.lose_sight(report.stalled_from_ms, report.stalled_to_ms)
+        timeout_ms = self._settings.latency.timeout_ms
+        for probe in report.probes:
+            state = self._attachment.states.get(probe.target_id)
+            if state is not None and probe.reason not in OWN_FAULTS:
+                state.window.add(probe.sent_ms, probe.rtt_us, probe.reason)
+            self._recorder.observe(build_icmp_observation(probe, timeout_ms))
+        for slot in report.missed_slots:
+            self._recorder.observe(build_skipped(slot.target_id, slot.due_ms, "late"))
+        self._missed_slots += len(report.missed_slots)
+        self._lateness_us = report.send_lateness_us
+        for round_ in report.rounds:
+            self._evidence.hear_icmp_round(round_)
+
+    def _hear_measured(self, event: Measured) -> None:
+        check, finding = event.check, event.finding
+        self._recorder.observe(
+            build_observation(
+                check,
+                finding,
+                due_ms=event.due_ms,
+                started_ms=event.started_ms,
+                elapsed_ms=event.elapsed_ms,
+            )
+        )
+        state = self._attachment.states.get(check.id)
+        if state is None or finding.outcome is Outcome.UNKNOWN:
+            return
+        state.hear(finding, event.started_ms)
+        probe = RoundProbe(
+            target_id=check.id,
+            role=check.role,
+            sent_ms=event.started_ms,
+            rtt_us=event.elapsed_ms * 1000 if finding.outcome is Outcome.ANSWERED else None,
+            reason=finding.reason,
+        )
+        if check.role is Role.RESOLVER:
+            self._evidence.hear_resolver(probe, settled_ms=self._clock.monotonic_ms())
+        elif check.role is Role.SERVICE:
+            self._judge.hear_service(probe)
+
+    # -- every quarter of a second --------------------------------------------------------
+
+    def _tick(self, now_ms: int) -> None:
+        if self._evidence.check_facts(now_ms) or now_ms - self._looked_ms >= LOOK_EVERY_MS:
+            self._look(now_ms)
+        if self._cadence is not None:
+            self._evidence.call_witness(now_ms, alarmed=self._cadence.burst_rounds >= 2)
+            self._cadence.burst_allowed = not self._evidence.filtered
+        self._outside.set_tcp_pace(active=self._evidence.filtered, uneasy=self._judge.uneasy)
+        self._heed_step()
+        self._judge.let_pass(now_ms)
+        self._recorder.count(*self._judge.take_totals())
+        self._recorder.remember_seen(self._judge.seen)
+        self._enter_standing(now_ms)
+        if now_ms - self._committed_ms >= self._settings.store.commit_interval_ms:
+            self._committed_ms = now_ms
+            self._commit(now_ms, with_observations=True)
+
+    def _enter_standing(self, now_ms: int) -> None:
+        """A verdict that has changed is said, and entered at once."""
+        standing = self._judge.standing(now_ms)
+        told = (standing.verdict, standing.cause, standing.reason)
+        entered = self._entered
+        if entered is not None and told == (entered.verdict, entered.cause, entered.reason):
+            return
+        self._entered = standing
+        words = " ".join(word for word in told if word is not None)
+        _LOG.info("verdict: %s", words)
+        self._outside.show_life(words)
+        self._commit(now_ms, with_observations=False)
+
+    def _heed_step(self) -> None:
+        offset_ms = self._clock.offset_ns() // 1_000_000
+        if abs(offset_ms - self._wall_offset_ms) > STEP_MS:
+            _LOG.warning("the wall clock stepped by %d ms", offset_ms - self._wall_offset_ms)
+            self._outside.realign()
+        self._wall_offset_ms = offset_ms
+
+    def _look(self, now_ms: int) -> None:
+        self._looked_ms = now_ms
+        if self._attachment.look():
+            self._follow_attachment()
+
+    def _follow_attachment(self) -> None:
+        """Have the checks made that are now in force."""
+        latency = self._settings.latency
+        checks = self._attachment.checks
+        cadence = Cadence(
+            [CadenceTarget(id=check.id, role=check.role) for check in self._attachment.pings],
+            interval_ms=latency.interval_ms,
+            burst_interval_ms=latency.burst_interval_ms,
+            timeout_ms=latency.timeout_ms,
+            start_ms=self._clock.monotonic_ms(),
+            offset_ms=self._offset_ms,
+            up_after=latency.up_after_rounds,
+        )
+        self._cadence = cadence
+        self._recorder.define(checks)
+        self._evidence.expect_resolvers(self._attachment.resolvers)
+        self._outside.replace_icmp(self._attachment.build_icmp_targets(), cadence)
+        self._outside.replace_checks([check for check in checks if check.kind != "icmp"])
+        self._outside.set_tcp_targets(checks)
+
+    def ask(self, answer: Callable[[], Answer]) -> Answer:
+        """Have ``answer`` worked out by the runner's thread, and wait for it; from any other.
+
+        Raises NetwatchError when the runner does not come to it.
+        """
+        reply: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.events.put(Question(answer=answer, reply=reply))
+        try:
+            return cast("Answer", reply.get(timeout=ASK_TIMEOUT_MS / 1000))
+        except queue.Empty:
+            raise NetwatchError(
+                f"the agent's loop has not answered for {ASK_TIMEOUT_MS} ms: it is stalled"
+            ) from None
+
+    # -- books and views ------------------------------------------------------------------------
+
+    def _commit(self, now_ms: int, *, with_observations: bool) -> None:
+        self._outside.submit(
+            self._recorder.take_batch(
+                anchor=self._clock.anchor(),
+                watched_to_ms=now_ms,
+                spans=self._judge.take_spans(),
+                with_observations=with_observations,
+            ),
+            urgent=not with_observations,
+        )
+
+    def build_live_spans(self) -> dict[str, list[Span]]:
+        """The newest spans by layer, in UTC: what the store may not have yet. Empty without a clock."""
+        anchor = self._clock.anchor()
+        if anchor is None:
+            return {}
+        return {
+            layer: [
+                msgspec.structs.replace(
+                    span,
+                    start_ms=anchor.to_utc_ms(span.start_ms),
+                    end_ms=anchor.to_utc_ms(span.end_ms),
+                )
+                for span in spans
+            ]
+            for layer, spans in self._judge.recent_spans().items()
+        }
+
+    def build_snapshot(self) -> Snapshot:
+        """All that is shown, now."""
+        now_ms = self._clock.monotonic_ms()
+        standing = self._judge.standing(now_ms)
+        anchor = self._clock.anchor()
+        offset_ms = None if anchor is None else anchor.offset_ms
+        store = self._outside.describe_store()
+        return Snapshot(
+            at_ms=self._clock.wall_ms(),
+            uptime_ms=now_ms - self._started_ms,
+            version=__version__,
+            verdict=standing.verdict,
+            cause=standing.cause,
+            reason=standing.reason,
+            since_ms=None if offset_ms is None else standing.since_ms + offset_ms,
+            held_ms=max(0, now_ms - standing.since_ms),
+            link_ms=complete_totals(self._recorder.link_ms),
+            incidents=dict(self._recorder.incidents),
+            targets=tuple(
+                build_target(state, self._judge, now_ms=now_ms, offset_ms=offset_ms)
+                for state in self._attachment.states.values()
+            ),
+            facts=self._evidence.facts,
+            clock_synchronised=anchor is not None,
+            icmp=self._outside.icmp_kind,
+            notices=(*self._list_notices(synchronised=anchor is not None), *store.notices),
+            missed_slots=self._missed_slots,
+            send_lateness_us=self._lateness_us,
+            store_bytes=store.store_bytes,
+            written_bytes_today=store.written_bytes_today,
+            ipv6=ipv6_verdict(self._judge),
+        )
+
+    def _list_notices(self, *, synchronised: bool) -> list[str]:
+        checks = self._attachment.checks
+        internet = sum(1 for check in checks if check.role is Role.INTERNET)
+        said = {
+            "clock_unsynchronised": not synchronised,
+            "icmp_refused": self._outside.icmp_kind == "none",
+            "icmp_filtered": self._evidence.filtered and self._outside.icmp_kind != "none",
+            "captive_portal": self._evidence.portal,
+            "gateway_unknown": all(check.role is not Role.GATEWAY for check in checks),
+            "first_hop_unknown": all(check.role is not Role.FIRST_HOP for check in checks),
+            "few_targets": internet < 3,
+        }
+        return [name for name, is_so in said.items() if is_so]

@@ -1,0 +1,153 @@
+"""The composition root: makes the parts of the agent, joins them, and ends them in order.
+
+Rule of this file: construction only. It decides nothing that is measured.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from netwatch import __version__
+from netwatch.agent.events import Stop
+from netwatch.agent.ledger_books import AgentBooks
+from netwatch.agent.machine import Machine
+from netwatch.agent.recorder import Recorder
+from netwatch.agent.rules import build_judge
+from netwatch.agent.runner import Runner
+from netwatch.agent.schedule import draw_offset_ms
+from netwatch.agent.sd_notify import SystemdNotifier
+from netwatch.clock import Clock, SystemClock
+from netwatch.config.model import Settings
+from netwatch.config.targets import complete_targets
+from netwatch.errors import NetwatchError
+from netwatch.outlets.prometheus import MetricsRenderer
+from netwatch.store.queries import Reader
+from netwatch.store.writer import Writer
+from netwatch.web.app import build_routes
+from netwatch.web.books import SiteIdentity
+from netwatch.web.listener import Tls
+from netwatch.web.server import Server, build_server
+
+_LOG = logging.getLogger(__name__)
+
+#: The runner turns four times a second; this long without a turn, it hangs.
+ALIVE_MS = 15_000
+
+
+def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code.
+
+    Raises StoreError when the books cannot be opened and NetwatchError when the page's
+    port cannot be had.
+    """
+    environment = os.environ if environment is None else environment
+    notifier = SystemdNotifier(environment)
+    clock = SystemClock(trusted=settings.clock.trusted)
+    targets = complete_targets(settings)
+    writer = Writer(settings.store.path, clock=clock, set_aside=lambda: _name_now(clock))
+    begun = writer.begin_run(
+        boot_id=clock.boot_id,
+        pid=os.getpid(),
+        version=__version__,
+        monotonic_ms=clock.monotonic_ms(),
+        anchor=clock.anchor(),
+    )
+    if begun.notice:
+        _LOG.error("%s", begun.notice)
+    recorder = Recorder(begun.counters)
+    recorder.begin(begun.run_id)
+    machine = Machine(
+        settings=settings, targets=targets, clock=clock, writer=writer, notifier=notifier
+    )
+    try:
+        runner = Runner(
+            settings=settings,
+            targets=targets,
+            clock=clock,
+            outside=machine,
+            recorder=recorder,
+            build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
+            offset_ms=draw_offset_ms(f"{settings.site.id}/icmp", settings.latency.interval_ms),
+        )
+        server = _build_server(settings, clock, runner, begun.run_id)
+        try:
+            _serve(machine, runner, server, notifier)
+        finally:
+            server.stop()
+    finally:
+        machine.stop()
+        if not writer.close(monotonic_ms=clock.monotonic_ms(), anchor=clock.anchor()):
+            _LOG.error("not everything could be written before the end")
+    return 0
+
+
+def _build_server(settings: Settings, clock: Clock, runner: Runner, run_id: int) -> Server:
+    site, circuit, http = settings.site, settings.circuit, settings.http
+    books = AgentBooks(
+        Reader(settings.store.path),
+        lambda: runner.ask(runner.build_live_spans),
+        run_id,
+    )
+    routes = build_routes(
+        get_snapshot=lambda: runner.ask(runner.build_snapshot),
+        books=books,
+        site=SiteIdentity(
+            id=site.id,
+            name=site.name,
+            commune=site.commune,
+            operator=circuit.operator,
+            reference=circuit.reference,
+            timezone=site.timezone,
+        ),
+        is_alive=lambda: clock.monotonic_ms() - runner.alive_ms < ALIVE_MS,
+        render_metrics=MetricsRenderer(),
+    )
+    tls = None
+    if http.certificate is not None and http.key is not None:
+        tls = Tls(certificate=http.certificate, key=http.key)
+    return build_server(
+        http.listen,
+        routes,
+        monotonic_ms=clock.monotonic_ms,
+        token=read_token(http.token_file),
+        tls=tls,
+    )
+
+
+def read_token(path: str | None) -> str | None:
+    """The bearer token, from its file; None when the configuration names none.
+
+    Raises NetwatchError when the file cannot be read or holds nothing.
+    """
+    if path is None:
+        return None
+    try:
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetwatchError(f"{path}: the token cannot be read: {error}") from None
+    if not token:
+        raise NetwatchError(f"{path}: the token file is empty: write a token into it")
+    return token
+
+
+def _serve(machine: Machine, runner: Runner, server: Server, notifier: SystemdNotifier) -> None:
+    def leave(_signal: int, _frame: object) -> None:
+        runner.events.put(Stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+    server.serve()
+    machine.start(runner)
+    _LOG.info("netwatch %s: the page is at %s", __version__, server.url)
+    notifier.tell(READY="1", STATUS="measuring")
+    runner.run()
+    notifier.tell(STOPPING="1")
+
+
+def _name_now(clock: Clock) -> str:
+    return dt.datetime.fromtimestamp(clock.wall_ms() / 1000, dt.UTC).strftime("%Y%m%dT%H%M%SZ")

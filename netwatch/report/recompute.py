@@ -1,0 +1,135 @@
+"""A bundle's report made anew from its tables: what `verify` holds the reported one against.
+
+Rule of this file: it reads the evidence and nothing else. Where the report came from,
+and what it says, it must not know; only the list of files to hash is taken from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+import msgspec
+
+from netwatch.core.calendars import month_window
+from netwatch.core.sla import available_time, complete_spans
+from netwatch.core.throughput import Direction, ThroughputTest
+from netwatch.errors import EvidenceError
+from netwatch.records import Span
+from netwatch.report.build import build_report
+from netwatch.report.evidence import Bundle
+from netwatch.report.identity import Evidence, EvidenceFile
+from netwatch.report.inputs import Probe, ReportInputs, TargetSamples, collect_samples
+from netwatch.report.json_form import encode_report
+from netwatch.report.model import Report
+from netwatch.report.rows import incident_rows, merge_ledger, read_annotation, read_exclusion
+from netwatch.report.tables import (
+    ANNOTATIONS,
+    BANDWIDTH,
+    EXCLUSIONS,
+    INCIDENTS,
+    LEDGER,
+    RTT,
+    TABLES,
+    Table,
+    Value,
+    build_schema,
+    parse_instant_ms,
+    read_table,
+    write_rows,
+)
+from netwatch.report.terms import TargetIdentity, build_inputs, decode_terms
+
+
+def recompute_report(bundle: Bundle) -> object:
+    """The report as JSON values. Raises ``EvidenceError`` for a table that cannot be used."""
+    terms = decode_terms(bundle.read("contract.toml"))
+    inputs = build_inputs(terms)
+    counts: dict[str, int] = {}
+
+    def rows(table: Table) -> Iterator[dict[str, Value]]:
+        counts[table.file_name] = 0
+        with bundle.open(table.file_name) as stream, bundle.explained(table.file_name):
+            for row in read_table(stream, table):
+                counts[table.file_name] += 1
+                yield row
+
+    try:
+        inputs = msgspec.structs.replace(
+            inputs,
+            spans=tuple(merge_ledger(rows(LEDGER))),
+            exclusions=tuple(map(read_exclusion, rows(EXCLUSIONS))),
+            annotations=tuple(map(read_annotation, rows(ANNOTATIONS))),
+            tests=tuple(map(_read_test, rows(BANDWIDTH))),
+        )
+        inputs = msgspec.structs.replace(
+            inputs, targets=collect_targets(inputs, terms.targets, map(_read_probe, rows(RTT)))
+        )
+        report = build_report(inputs)
+    except ValueError as error:
+        raise EvidenceError(f"{bundle.path}: {error}") from error
+    report = msgspec.structs.replace(report, evidence=_evidence(bundle, report, counts))
+    return msgspec.json.decode(encode_report(report))
+
+
+def collect_targets(
+    inputs: ReportInputs, targets: Sequence[TargetIdentity], probes: Iterable[Probe]
+) -> tuple[TargetSamples, ...]:
+    """Each target's samples in the available time of the month, as the report counts them.
+
+    For the caller that builds a report too, so that both count alike. ``inputs.spans`` must
+    be there already; ``probes`` come in the order of sending.
+    """
+    start, end = month_window(inputs.year, inputs.month, inputs.zone)
+    until = max(start, min(end, inputs.now_ms))
+    spans = complete_spans(inputs.spans, start, until)
+    samples = collect_samples(probes, available_time(spans), inputs.zone)
+    return tuple(
+        TargetSamples(
+            name=each.name, role=each.role, address=each.address, days=samples.get(each.name, {})
+        )
+        for each in targets
+    )
+
+
+def _read_test(row: dict[str, Value]) -> ThroughputTest:
+    return ThroughputTest(
+        at_ms=parse_instant_ms(cast("str", row["at"])),
+        direction=cast("Direction", row["direction"]),
+        bytes_per_second=cast("int | None", row["bytes_per_second"]),
+        invalid=cast("str | None", row["invalid"]),
+        engine=cast("str | None", row["engine"]),
+        server=cast("str | None", row["server"]),
+    )
+
+
+def _read_probe(row: dict[str, Value]) -> Probe:
+    at = parse_instant_ms(cast("str", row["at"]))
+    return at, cast("str", row["target"]), cast("int | None", row["rtt_us"])
+
+
+def _evidence(bundle: Bundle, report: Report, counts: dict[str, int]) -> Evidence:
+    """The list of files: sources hashed as they are, what follows from them made anew."""
+    text = io.StringIO(newline="")
+    counts[INCIDENTS.file_name] = write_rows(text, INCIDENTS, incident_rows(report.incidents))
+    made = {INCIDENTS.file_name: text.getvalue().encode()}
+    made |= {table.schema_name: build_schema(table) for table in TABLES}
+    files = []
+    for name in sorted({*made, *(table.file_name for table in TABLES), "contract.toml"}):
+        if name in made:
+            digest = hashlib.sha256(made[name]).hexdigest()
+        else:
+            digest, _ = bundle.hash(name)
+        files.append(EvidenceFile(name=name, sha256=digest, rows=counts.get(name)))
+    return Evidence(files=tuple(files))
+
+
+def completed_ledger(inputs: ReportInputs) -> tuple[Span, ...]:
+    """The spans of the inputs without a hole, over the month at least."""
+    start, end = month_window(inputs.year, inputs.month, inputs.zone)
+    until = max(start, min(end, inputs.now_ms))
+    first = min([start, *(span.start_ms for span in inputs.spans)])
+    last = max([until, *(span.end_ms for span in inputs.spans)])
+    return complete_spans(inputs.spans, first, last)

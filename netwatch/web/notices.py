@@ -1,0 +1,149 @@
+"""What the page says of each notice, and what to do about it, in French and English.
+
+Rule of this file: data. Keys are those of ``Snapshot.notices``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Sentence and remedy.
+NOTICES: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "clock_unsynchronised": {
+        "fr": (
+            "L’horloge n’est pas synchronisée.",
+            "Ce qui est mesuré sera daté dès qu’elle le sera. Ouvrir l’accès à un serveur de temps (NTP).",
+        ),
+        "en": (
+            "The clock is not synchronised.",
+            "What is measured will be dated once it is. Give access to a time server (NTP).",
+        ),
+    },
+    "icmp_refused": {
+        "fr": (
+            "Le système refuse les sondes ICMP ; des connexions TCP les remplacent.",
+            "Donner CAP_NET_RAW au service, ou élargir net.ipv4.ping_group_range.",
+        ),
+        "en": (
+            "The system refuses ICMP probes; TCP connections stand in for them.",
+            "Give the service CAP_NET_RAW, or widen net.ipv4.ping_group_range.",
+        ),
+    },
+    "icmp_filtered": {
+        "fr": (
+            "Un pare-feu jette les sondes ICMP ; des connexions TCP les remplacent.",
+            "Laisser passer les échos ICMP (ping) de cet appareil : les temps de réponse seront plus justes.",
+        ),
+        "en": (
+            "A firewall drops ICMP probes; TCP connections stand in for them.",
+            "Let this device’s ICMP echoes (ping) pass: response times will be truer.",
+        ),
+    },
+    "disk_full": {
+        "fr": (
+            "La carte est pleine : plus rien n’est enregistré.",
+            "Libérer de la place ; les mesures en mémoire seront écrites ensuite.",
+        ),
+        "en": (
+            "The card is full: nothing is recorded any more.",
+            "Free some space; what is in memory will be written then.",
+        ),
+    },
+    "store_failing": {
+        "fr": (
+            "Le registre ne peut pas être écrit ou lu.",
+            "Lire le journal de cet appareil ; vérifier la carte.",
+        ),
+        "en": (
+            "The books cannot be written or read.",
+            "Read this device’s log; check the card.",
+        ),
+    },
+    "store_set_aside": {
+        "fr": (
+            "Le registre était abîmé : il a été mis de côté et un nouveau est commencé.",
+            "Garder l’ancien fichier, nommé dans le journal : il peut souvent être relu.",
+        ),
+        "en": (
+            "The books were damaged: they were set aside and new ones begun.",
+            "Keep the old file, named in the log: it can often be read again.",
+        ),
+    },
+    "loop_stalled": {
+        "fr": (
+            "L’agent ne mesure plus : cette page est ancienne.",
+            "Redémarrer le service netwatch et garder son journal.",
+        ),
+        "en": (
+            "The agent has ceased to measure: this page is old.",
+            "Restart the netwatch service and keep its log.",
+        ),
+    },
+    "sends_late": {
+        "fr": (
+            "Les sondes partent en retard : cet appareil est surchargé.",
+            "Regarder ce qui d’autre y tourne.",
+        ),
+        "en": (
+            "Probes leave late: this device is overloaded.",
+            "See what else runs on it.",
+        ),
+    },
+    "gateway_unknown": {
+        "fr": (
+            "La box n’a pas été trouvée.",
+            'Donner son adresse : [[target]] role = "gateway".',
+        ),
+        "en": (
+            "The box was not found.",
+            'Give its address: [[target]] role = "gateway".',
+        ),
+    },
+    "first_hop_unknown": {
+        "fr": (
+            "Le premier équipement de l’opérateur n’a pas été trouvé : accès et cœur de réseau ne peuvent "
+            "être distingués.",
+            'Donner son adresse : [[target]] role = "first_hop".',
+        ),
+        "en": (
+            "The operator’s first hop was not found: access and core cannot be told apart.",
+            'Give its address: [[target]] role = "first_hop".',
+        ),
+    },
+    "few_targets": {
+        "fr": (
+            "Moins de trois cibles internet : une coupure ne peut pas être prononcée sûrement.",
+            "Ajouter des [[target]] de propriétaires différents.",
+        ),
+        "en": (
+            "Fewer than three internet targets: an outage cannot be told with certainty.",
+            "Add [[target]] of different owners.",
+        ),
+    },
+    "captive_portal": {
+        "fr": (
+            "Un portail captif intercepte les connexions.",
+            "Dispenser cet appareil du portail.",
+        ),
+        "en": (
+            "A captive portal intercepts connections.",
+            "Exempt this device from the portal.",
+        ),
+    },
+    "ipv6_down": {
+        "fr": (
+            "IPv6 ne répond plus, IPv4 si.",
+            "Le signaler à l’opérateur : certains sites s’ouvrent lentement.",
+        ),
+        "en": (
+            "IPv6 does not answer, IPv4 does.",
+            "Tell the operator: some websites open slowly.",
+        ),
+    },
+}
+
+#: For a notice that this page has no words for.
+OTHER_NOTICE: Mapping[str, tuple[str, str]] = {
+    "fr": ("L’agent signale : {key}.", "Lire le journal de cet appareil."),
+    "en": ("The agent reports: {key}.", "Read this device’s log."),
+}

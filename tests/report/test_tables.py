@@ -1,0 +1,194 @@
+"""The tables: what is written reads back, what is not a table is refused with its line."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netwatch.errors import EvidenceError
+from netwatch.records import CAUSES, Cause, Span, Verdict
+from netwatch.report.build import build_report
+from netwatch.report.rows import (
+    annotation_rows,
+    bandwidth_rows,
+    exclusion_rows,
+    incident_rows,
+    ledger_rows,
+    merge_ledger,
+    read_annotation,
+    read_exclusion,
+    rtt_rows,
+)
+from netwatch.report.tables import (
+    ANNOTATIONS,
+    BANDWIDTH,
+    EXCLUSIONS,
+    INCIDENTS,
+    LEDGER,
+    RTT,
+    TABLES,
+    Table,
+    Value,
+    build_schema,
+    parse_instant_ms,
+    read_table,
+    write_table,
+)
+from netwatch.report.terms import build_inputs, build_terms, decode_terms, encode_terms
+from tests.report.sample_month import make_inputs
+
+
+def read(data: bytes, table: Table) -> list[dict[str, Value]]:
+    with io.BytesIO(data) as stream:
+        return list(read_table(stream, table))
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> list[Span]:
+    """Spans without holes, neighbours never alike."""
+    at = draw(st.integers(1_700_000_000_000, 1_800_000_000_000))
+    result: list[Span] = []
+    for length in draw(st.lists(st.integers(1, 200_000), min_size=1, max_size=8)):
+        verdict = draw(st.sampled_from(list(Verdict)))
+        cause: Cause | None = None
+        if CAUSES[verdict]:
+            cause = draw(st.sampled_from(CAUSES[verdict]))
+        reason = draw(st.sampled_from([None, "power_loss", 'odd, "one"\nof two lines']))
+        span = Span(verdict=verdict, cause=cause, reason=reason, start_ms=at, end_ms=at + length)
+        if result and (result[-1].verdict, result[-1].cause, result[-1].reason) == (
+            verdict,
+            cause,
+            reason,
+        ):
+            continue
+        result.append(span)
+        at += length
+    return result
+
+
+@given(made=spans())
+def test_a_ledger_comes_back_to_the_millisecond(
+    made: list[Span], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Cut at every minute, written, read and joined again: the same spans."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.csv"
+    count = write_table(path, LEDGER, ledger_rows(made))
+    rows = read(path.read_bytes(), LEDGER)
+    assert len(rows) == count
+    assert list(merge_ledger(rows)) == made
+    for row in rows:
+        start, end = (parse_instant_ms(str(row[key])) for key in ("start", "end"))
+        assert start // 60_000 == (end - 1) // 60_000
+
+
+def test_the_other_tables_come_back_as_they_were(tmp_path: Path) -> None:
+    """Annotations with their pauses, exclusions, tests and probes, in their types."""
+    inputs = make_inputs()
+    path = tmp_path / "table.csv"
+    assert write_table(path, INCIDENTS, incident_rows(build_report(inputs).incidents)) == 3
+    first, second, _ = read(path.read_bytes(), INCIDENTS)
+    assert first["ticket"] == "T-48213"
+    assert second["ticket"] is None
+    assert isinstance(first["restore_met"], bool)
+    write_table(path, ANNOTATIONS, annotation_rows(inputs.annotations))
+    assert tuple(map(read_annotation, read(path.read_bytes(), ANNOTATIONS))) == inputs.annotations
+    write_table(path, EXCLUSIONS, exclusion_rows(inputs.exclusions))
+    assert tuple(map(read_exclusion, read(path.read_bytes(), EXCLUSIONS))) == inputs.exclusions
+    write_table(path, BANDWIDTH, bandwidth_rows(inputs.tests))
+    assert [row["bytes_per_second"] for row in read(path.read_bytes(), BANDWIDTH)] == [
+        test.bytes_per_second
+        for test in sorted(inputs.tests, key=lambda each: (each.at_ms, each.direction))
+    ]
+    write_table(
+        path, RTT, rtt_rows([(1_790_812_800_250, "a", 12_345), (1_790_812_805_000, "b", None)])
+    )
+    assert path.read_text(encoding="utf-8") == (
+        "at,target,rtt_us\n2026-10-01T00:00:00.250Z,a,12345\n2026-10-01T00:00:05Z,b,\n"
+    )
+
+
+def test_the_terms_come_back_exactly() -> None:
+    """Fractions, money, dates, penalty rules of every field that is set, quotes in names."""
+    terms = build_terms(make_inputs())
+    assert decode_terms(encode_terms(terms)) == terms
+    assert encode_terms(decode_terms(encode_terms(terms))) == encode_terms(terms)
+    rebuilt = build_inputs(terms)
+    assert rebuilt.versions == make_inputs().versions
+    assert rebuilt.charged_before == {("V·R/30", "quarter"): Decimal("10.00")}
+    nowhere = msgspec.structs.replace(
+        terms, site=msgspec.structs.replace(terms.site, timezone="../etc")
+    )
+    with pytest.raises(EvidenceError, match=r"contract\.toml: site\.timezone: not a time zone"):
+        build_inputs(nowhere)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_each_schema_describes_its_table(table: Table) -> None:
+    """Same columns in the same order, each with a type and a description."""
+    schema = json.loads(build_schema(table))
+    assert [field["name"] for field in schema["fields"]] == [c.name for c in table.columns]
+    for field in schema["fields"]:
+        assert field["type"] in ("datetime", "integer", "string", "boolean", "array")
+        assert field["description"]
+    assert set(schema.get("primaryKey", [])) <= {c.name for c in table.columns}
+    assert schema["missingValues"] == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"", "ledger.csv: line 1: the columns must be start,end,verdict,cause,reason, got "),
+        (b"start,end\n", "ledger.csv: line 1: the columns must be start,end,verdict,cause,reason"),
+        (b"*a,b\n", "ledger.csv: line 2: must have 5 cells, got 2"),
+        (b"*2026-10-01T00:00:00Z,,up,,\n", "ledger.csv: line 2: end: must not be empty"),
+        (
+            b"*2026-10-01T00:00:00Z,yesterday,up,,\n",
+            "ledger.csv: line 2: end: must be of type datetime, got 'yesterday'",
+        ),
+        (
+            b"*2026-10-01T00:00:00Z,2026-10-01T00:00:00+02:00,up,,\n",
+            "ledger.csv: line 2: end: must be of type datetime, got '2026-10-01T00:00:00+02:00'",
+        ),
+        (
+            b"*2026-10-01T00:00:00Z,2026-10-01T00:01:00Z,fine,,\n",
+            "ledger.csv: line 2: verdict: must be one of up, degraded, down, unknown, got 'fine'",
+        ),
+        (b'*2026-10-01T00:00:00Z,"2026\n', "ledger.csv: line 2: not CSV (unexpected end of data)"),
+        (b"*\xff,,,,\n", "ledger.csv: not UTF-8 text"),
+    ],
+)
+def test_what_is_not_the_table_is_refused_with_its_line(text: bytes, sentence: str) -> None:
+    """File, line, column, what was given."""
+    header = b"start,end,verdict,cause,reason\n"
+    data = header + text[1:] if text.startswith(b"*") else text
+    with pytest.raises(EvidenceError) as caught:
+        read(data, LEDGER)
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("00:00:00Z", "00:01:00Z"), ("00:02:00Z", "00:03:00Z")),  # a hole
+        (("00:00:00Z", "00:01:00Z"), ("00:00:59Z", "00:02:00Z")),  # twice the same second
+        (("00:00:00Z", "00:01:00Z"), ("00:01:00Z", "00:01:00Z")),  # no time at all
+    ],
+)
+def test_a_ledger_with_a_hole_or_an_overlap_is_refused(
+    first: tuple[str, str], second: tuple[str, str]
+) -> None:
+    """Every millisecond once."""
+    rows: list[dict[str, Value]] = [
+        {"start": f"2026-10-01T{a}", "end": f"2026-10-01T{b}", "verdict": "up", "cause": None,
+         "reason": None}
+        for a, b in (first, second)
+    ]  # fmt: skip
+    with pytest.raises(EvidenceError, match=r"ledger\.csv: line 3: must begin where the line bef"):
+        list(merge_ledger(rows))

@@ -1,0 +1,44 @@
+"""docs/metrics.md is complete: what is exported is documented, and the other way round."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from netwatch.outlets.prometheus import MetricsRenderer
+from netwatch.records import Role, Verdict
+from tests.adapters.web_world import build_snapshot, build_target, build_targets
+
+DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
+
+
+def read_documented() -> dict[str, set[str]]:
+    """Name and labels of each row of the tables."""
+    documented = {}
+    for line in DOCS.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if line.startswith("| `"):
+            for name in re.findall(r"`([a-z0-9_]+)`", cells[1]):
+                documented[name] = set(re.findall(r"`([a-z0-9_]+)`", cells[3]))
+    return documented
+
+
+def read_exported() -> dict[str, set[str]]:
+    """Name and labels of each family of a scrape in which everything is there."""
+    failing = build_target("silent", Role.INTERNET, "192.0.2.1", answered=False)
+    snapshot = build_snapshot(
+        targets=(*build_targets(), failing), notices=("disk_full",), ipv6=Verdict.UP
+    )
+    exported = {}
+    for family in text_string_to_metric_families(MetricsRenderer()(snapshot)[0].decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels}
+        exported[name] = labels - {"le"}
+    return exported
+
+
+def test_every_exported_metric_is_documented_with_its_labels() -> None:
+    """The tables and a full scrape name the same metrics with the same labels."""
+    assert read_exported() == read_documented()
