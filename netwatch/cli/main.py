@@ -66,13 +66,15 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in self._table.items()])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, group: click.Group | None = None) -> int:
     """Run a command line; the exit code: 0 fine, 1 a problem was found, 2 usage or configuration.
 
     Errors that netwatch raises on purpose become their message on standard error.
     """
     try:
-        return run_group(LazyGroup(COMMANDS), sys.argv[1:] if arguments is None else arguments)
+        return run_group(
+            group or LazyGroup(COMMANDS), sys.argv[1:] if arguments is None else arguments
+        )
     except KeyboardInterrupt:
         return _INTERRUPTED
     except BrokenPipeError:

@@ -114,16 +114,17 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
 def _read_text(path: Path, file_name: str) -> str:
     name = show_text(file_name)
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ConfigError([f"{name}: is a folder: give the path of the file in it"])
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for its writer
+            raise ConfigError([f"{name}: is not a file: give the path of a TOML file"])
         with path.open("rb") as file:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise ConfigError([f"{name}: is not a file: give the path of a TOML file"])
             content = file.read(_LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(
             [f"{name}: does not exist: `netwatch init --output {name}` writes one"]
         ) from None
-    except IsADirectoryError:
-        raise ConfigError([f"{name}: is a folder: give the path of the file in it"]) from None
     except PermissionError:
         raise ConfigError(
             [f"{name}: may not be read by this user: run as its owner, or change its mode"]

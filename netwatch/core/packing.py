@@ -18,10 +18,11 @@ import operator
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 import msgspec
 
+from netwatch.core.columns import Column, pack_column, unpack_column
 from netwatch.errors import StoreCorrupt
 from netwatch.records import Observation, Outcome
 
@@ -64,12 +65,6 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     rtt_us: tuple[int, ...]  # empty where that was not measured
 
 
-class _Column(msgspec.Struct, frozen=True, array_like=True):
-    bases: list[int]  # the smallest value of each check
-    width: int  # bytes of what exceeds it
-    planes: bytes  # the lowest bytes of all values, then the next …
-
-
 class _Group(msgspec.Struct, frozen=True, array_like=True):
     outcome: int
     reason: str | None
@@ -77,10 +72,10 @@ class _Group(msgspec.Struct, frozen=True, array_like=True):
     numbers: list[int]  # of the checks, each with so many observations:
     counts: list[int]
     first_due: list[int]  # of each check, from the block's base
-    due_steps: _Column
-    lags: _Column  # started less due
-    elapsed: _Column  # less the whole milliseconds of rtt_us, where there is one
-    measures: list[_Column]
+    due_steps: Column
+    lags: Column  # started less due
+    elapsed: Column  # less the whole milliseconds of rtt_us, where there is one
+    measures: list[Column]
 
 
 class _Block(msgspec.Struct, frozen=True, array_like=True):
@@ -218,18 +213,18 @@ def _pack_group(
         numbers=[numbers[run[0].check_id] for run in by_check],
         counts=[len(run) for run in by_check],
         first_due=[run[0].due_ms - base_ms for run in by_check],
-        due_steps=_pack_column(
+        due_steps=pack_column(
             [[after.due_ms - before.due_ms for before, after in pairwise(run)] for run in by_check]
         ),
-        lags=_pack_column([[each.started_ms - each.due_ms for each in run] for run in by_check]),
-        elapsed=_pack_column(
+        lags=pack_column([[each.started_ms - each.due_ms for each in run] for run in by_check]),
+        elapsed=pack_column(
             [
                 [each.elapsed_ms - each.measures.get("rtt_us", 0) // 1000 for each in run]
                 for run in by_check
             ]
         ),
         measures=[
-            _pack_column([[each.measures[key] for each in run] for run in by_check]) for key in keys
+            pack_column([[each.measures[key] for each in run] for run in by_check]) for key in keys
         ],
     )
 
@@ -241,7 +236,7 @@ def _unpack_due(group: _Group, block: _Block) -> list[tuple[int, ...]]:
         raise ValueError("counts of checks differ")
     if not 0 <= group.outcome < len(_OUTCOMES):
         raise ValueError(f"outcome {group.outcome}")
-    steps = _unpack_column(group.due_steps, [count - 1 for count in counts])
+    steps = unpack_column(group.due_steps, [count - 1 for count in counts])
     return [
         tuple(accumulate(step, initial=block.base_ms + first))
         for step, first in zip(steps, group.first_due, strict=True)
@@ -253,7 +248,7 @@ def _unpack_latency(group: _Group, block: _Block) -> Iterator[Latency]:
     rtt_us: list[tuple[int, ...]] = [()] * len(due)
     if "rtt_us" in group.keys:
         column = dict(zip(group.keys, group.measures, strict=True))["rtt_us"]
-        rtt_us = _unpack_column(column, group.counts)
+        rtt_us = unpack_column(column, group.counts)
     for number, due_ms, times in zip(group.numbers, due, rtt_us, strict=True):
         yield Latency(
             check_number=number, outcome=_OUTCOMES[group.outcome], due_ms=due_ms, rtt_us=times
@@ -263,10 +258,10 @@ def _unpack_latency(group: _Group, block: _Block) -> Iterator[Latency]:
 def _unpack_group(group: _Group, block: _Block) -> Iterator[Series]:
     due = _unpack_due(group, block)
     counts = group.counts
-    lags = _unpack_column(group.lags, counts)
-    elapsed = _unpack_column(group.elapsed, counts)
+    lags = unpack_column(group.lags, counts)
+    elapsed = unpack_column(group.elapsed, counts)
     measures = {
-        key: _unpack_column(column, counts)
+        key: unpack_column(column, counts)
         for key, column in zip(group.keys, group.measures, strict=True)
     }
     for index, number in enumerate(group.numbers):
@@ -282,48 +277,6 @@ def _unpack_group(group: _Group, block: _Block) -> Iterator[Series]:
             ),
             measures={key: column[index] for key, column in measures.items()},
         )
-
-
-def _pack_column(by_check: Sequence[Sequence[int]]) -> _Column:
-    bases = [min(values, default=0) for values in by_check]
-    excess = list(
-        chain.from_iterable(
-            [value - base for value in values] for values, base in zip(by_check, bases, strict=True)
-        )
-    )
-    width = (max(excess, default=0).bit_length() + 7) // 8
-    if width == 0:
-        return _Column(bases, 0, b"")
-    code, size = _integer_of(width)
-    raw = struct.pack(f"<{len(excess)}{code}", *excess)
-    return _Column(bases, width, b"".join(raw[plane::size] for plane in range(width)))
-
-
-def _unpack_column(column: _Column, counts: Sequence[int]) -> list[tuple[int, ...]]:
-    length = sum(counts)
-    if len(column.bases) != len(counts) or len(column.planes) != length * column.width:
-        raise ValueError("a column's length is wrong")
-    if column.width == 0:  # as due times are, for the most part
-        return [(base,) * count for base, count in zip(column.bases, counts, strict=True)]
-    code, size = _integer_of(column.width)
-    raw = bytearray(length * size)
-    for plane in range(column.width):
-        raw[plane::size] = column.planes[plane * length : (plane + 1) * length]
-    excess = struct.unpack(f"<{length}{code}", raw)
-    columns: list[tuple[int, ...]] = []
-    start = 0
-    for count, base in zip(counts, column.bases, strict=True):
-        columns.append(tuple([base + value for value in excess[start : start + count]]))
-        start += count
-    return columns
-
-
-def _integer_of(width: int) -> tuple[str, int]:
-    """The struct code of the smallest unsigned integer that holds so many bytes, and its size."""
-    for code, size in (("B", 1), ("H", 2), ("I", 4), ("Q", 8)):
-        if 0 < width <= size:
-            return code, size
-    raise ValueError(f"a column of {width} bytes")
 
 
 def _rows(measures: Mapping[str, tuple[int, ...]], length: int) -> Iterable[dict[str, int]]:

@@ -109,9 +109,9 @@ class IcmpLoop:
                 self._note_stall(expected_ms, now_ms)
                 finished = self._turn(now_ms)
                 self._report(now_ms)
-                expected_ms = self._next_wake_ms()
+                expected_ms = max(now_ms, self._next_wake_ms())
                 # Woken for nothing of ours: someone is shouting, so the ear is closed a while.
-                pause = disturbed and not finished and self._exchange.kernel_stamped
+                pause = disturbed and not finished
                 if pause:
                     expected_ms = min(expected_ms, now_ms + COALESCE_MS)
                 wait_ms = max(0, expected_ms - self._now_ms())
@@ -186,8 +186,14 @@ class IcmpLoop:
 
     def _finish(self, settled: Settled, now_ms: int) -> None:
         pending = self._pending.pop(settled.flight, None)
-        if pending is not None:
-            self._end(pending, settled.reason, now_ms, settled)
+        if pending is None:
+            return
+        if settled.rtt_us is not None:
+            # A probe may wait in this machine for its neighbour's address while a cable is
+            # out: an answer proves the line from when it really left, not from before.
+            departed_ms = settled.flight.departed_ns // _NS_PER_MS
+            pending = msgspec.structs.replace(pending, sent_ms=max(pending.sent_ms, departed_ms))
+        self._end(pending, settled.reason, now_ms, settled)
 
     def _end(
         self, pending: _Pending, reason: str | None, now_ms: int, settled: Settled | None = None

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from netwatch.core.packing import pack_minute
 from netwatch.errors import StoreError
-from netwatch.records import Anchor, Check, Observation, Run
-from netwatch.store.batch import Batch, LayerSpan
+from netwatch.records import Anchor, Check, Run
+from netwatch.store.batch import Batch
+from netwatch.store.entries import enter_observations, enter_span, split_by_time
 from netwatch.store.failures import explain_failure
-from netwatch.store.stamping import enter_anchor, read_unstamped_runs, row_key, stamp_run
+from netwatch.store.stamping import enter_anchor, read_unstamped_runs, stamp_run
 
-#: No row of observations spans more than this, so that a reader knows how far back to look.
-ROW_SPAN_MS = 300_000
 #: How many raw rows one commit stamps at most.
 STAMPED_ROWS = 200
 
@@ -88,7 +86,7 @@ class Journal:
     def append_all(self, batches: Sequence[Batch]) -> None:
         """Enter several batches in one transaction.
 
-        Raises ValueError, as `pack_minute` does, for observations that no block can hold.
+        Raises ValueError, as `netwatch.core.packing.pack_minute` does, for observations that no block can hold.
         """
         definitions, unstamped = dict(self._definitions), set(self._unstamped)
         with self._transaction():
@@ -162,10 +160,10 @@ class Journal:
             if each.check_id not in definitions:
                 self._define(each.check_id, None, batch, offset_ms, definitions)
         for layer_span in batch.spans:
-            self._enter_span(batch.run_id, layer_span, offset_ms)
+            enter_span(self._connection, batch.run_id, layer_span, offset_ms)
         numbers = {check_id: definition[0] for check_id, definition in definitions.items()}
         for row in split_by_time(batch.observations):
-            self._enter_observations(batch.run_id, row, numbers, offset_ms)
+            enter_observations(self._connection, batch.run_id, row, numbers, offset_ms)
         self._connection.executemany(
             "INSERT INTO counter VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET value = value + excluded.value",
@@ -175,59 +173,6 @@ class Journal:
         self._connection.execute(
             "UPDATE run SET last_sequence = coalesce(?, last_sequence + 1) WHERE id = ?",
             (batch.sequence, batch.run_id),
-        )
-
-    def _enter_span(self, run_id: int, layer_span: LayerSpan, offset_ms: int | None) -> None:
-        """The span, and what it contradicts taken back: the latest word on an instant counts."""
-        layer, span = layer_span.layer, layer_span.span
-        values = {
-            "run": run_id,
-            "layer": layer,
-            "start": span.start_ms,
-            "end": span.end_ms,
-            "utc": None if offset_ms is None else span.start_ms + offset_ms,
-            "verdict": span.verdict.value,
-            "cause": None if span.cause is None else span.cause.value,
-            "reason": span.reason,
-        }
-        self._connection.execute(
-            "DELETE FROM span WHERE run_id = :run AND layer = :layer"
-            " AND start_mono_ms > :start AND start_mono_ms < :end",
-            values,
-        )
-        self._connection.execute(
-            "UPDATE span SET end_mono_ms = :start WHERE run_id = :run AND layer = :layer"
-            " AND end_mono_ms > :start AND start_mono_ms ="
-            " (SELECT max(start_mono_ms) FROM span"
-            "  WHERE run_id = :run AND layer = :layer AND start_mono_ms < :start)",
-            values,
-        )
-        self._connection.execute(
-            "INSERT INTO span VALUES"
-            " (:run, :layer, :start, :end, :utc, :verdict, :cause, :reason)"
-            " ON CONFLICT DO UPDATE SET end_mono_ms = excluded.end_mono_ms,"
-            " start_ms = coalesce(start_ms, excluded.start_ms), verdict = excluded.verdict,"
-            " cause = excluded.cause, reason = excluded.reason",
-            values,
-        )
-
-    def _enter_observations(
-        self,
-        run_id: int,
-        observations: Sequence[Observation],
-        numbers: Mapping[str, int],
-        offset_ms: int | None,
-    ) -> None:
-        block = pack_minute(observations, numbers)
-        mono_ms = observations[0].due_ms
-        # Rows are told apart by their first due slot; another batch's may have the same.
-        while self._connection.execute(
-            "SELECT 1 FROM observation_minute WHERE key = ?", (row_key(run_id, mono_ms),)
-        ).fetchone():
-            mono_ms += 1
-        self._connection.execute(
-            "INSERT INTO observation_minute (key, start_ms, block) VALUES (?, ?, ?)",
-            (row_key(run_id, mono_ms), None if offset_ms is None else mono_ms + offset_ms, block),
         )
 
     def _define(
@@ -330,20 +275,6 @@ class Journal:
                 # back by itself already.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-
-def split_by_time(observations: Sequence[Observation]) -> list[list[Observation]]:
-    """Observations by due time, in groups of which none spans `ROW_SPAN_MS` or more.
-
-    >>> split_by_time([])
-    []
-    """
-    rows: list[list[Observation]] = []
-    for each in sorted(observations, key=lambda each: each.due_ms):
-        if not rows or each.due_ms - rows[-1][0].due_ms >= ROW_SPAN_MS:
-            rows.append([])
-        rows[-1].append(each)
-    return rows
 
 
 def build_run(row: tuple[int, str, str, int | None, int | None, int]) -> Run:

@@ -25,7 +25,8 @@ from netwatch.records import (
     Verdict,
 )
 from netwatch.store.db import opened_read_only
-from netwatch.store.journal import ROW_SPAN_MS, build_run
+from netwatch.store.entries import ROW_SPAN_MS
+from netwatch.store.journal import build_run
 from netwatch.store.rtt import build_rtt_points
 from netwatch.store.stamping import row_key
 

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from netwatch.records import Anchor
 from netwatch.store.backlog import Backlog
 from netwatch.store.batch import Batch
 from netwatch.store.books import BegunRun, Books, Life
+from netwatch.store.jobs import Job
 from netwatch.store.meter import StoreClock, WrittenToday
 
 T = TypeVar("T")
@@ -48,35 +49,6 @@ class WriterState(msgspec.Struct, frozen=True, kw_only=True):
     written_bytes_today: int | None  # without the file system's own journal
     store_bytes: int | None
     notice: str | None  # a file that was set aside since the start
-
-
-class _Job(Generic[T]):
-    """Something to be done by the writer's thread for a caller who waits."""
-
-    def __init__(self, work: Callable[[Books], T]) -> None:
-        self._work = work
-        self._done = threading.Event()
-        self._result: list[T] = []
-        self._error: BaseException | None = None
-
-    def do(self, books: Books) -> None:
-        try:
-            self._result.append(self._work(books))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
-            self._error = error
-        self._done.set()
-
-    def refuse(self, error: StoreError) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self, timeout_s: float | None) -> bool:
-        return self._done.wait(timeout_s)
-
-    def answer(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._result[0]
 
 
 class Writer:
@@ -108,7 +80,7 @@ class Writer:
         # All that follows is shared with the thread, under the lock.
         self._changed = threading.Condition()
         self._backlog = Backlog() if backlog is None else backlog
-        self._jobs: deque[_Job[Any]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
         self._sequence = 0
         self._urgent = False
         self._daybook_full = False
@@ -217,8 +189,8 @@ class Writer:
     def _unsafe(self) -> int:
         return sum(sequence not in self._secured for sequence in self._backlog.sequences())
 
-    def _post(self, work: Callable[[Books], T]) -> _Job[T]:
-        job = _Job(work)
+    def _post(self, work: Callable[[Books], T]) -> Job[T]:
+        job = Job(work)
         with self._changed:
             if self._ended:
                 raise StoreError(f"{self._path}: the writer has ended")
@@ -246,7 +218,7 @@ class Writer:
 
     def _do_next(self, books: Books, meter: WrittenToday) -> bool:
         """Wait for something to do and do it; False at the end."""
-        job: _Job[Any] | None = None
+        job: Job[Any] | None = None
         batches: tuple[Batch, ...] = ()
         new: Batch | None = None
         with self._changed:

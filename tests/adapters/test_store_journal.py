@@ -16,7 +16,8 @@ from netwatch.errors import StoreError
 from netwatch.records import Cause, Role, Run, Span, Verdict
 from netwatch.store.batch import Batch, LayerSpan
 from netwatch.store.db import open_database
-from netwatch.store.journal import ROW_SPAN_MS, STAMPED_ROWS, Journal
+from netwatch.store.entries import ROW_SPAN_MS
+from netwatch.store.journal import STAMPED_ROWS, Journal
 from netwatch.store.queries import Reader
 from tests.adapters.store_samples import (
     OFFSET_MS,

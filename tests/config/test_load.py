@@ -33,12 +33,14 @@ def parse_or_refuse(text: str) -> None:
     try:
         settings = parse_settings(text, "agent.toml")
     except ConfigError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.startswith("agent.toml: ")
-            assert problem.isprintable()
+        problems = error.problems
     else:
         assert isinstance(settings, Settings)
+        return
+    assert problems
+    for problem in problems:
+        assert problem.startswith("agent.toml: ")
+        assert problem.isprintable()
 
 
 def test_a_file_with_the_site_id_alone_is_valid() -> None:

@@ -64,12 +64,9 @@ class Desk:
             if fault in self._found:
                 continue
             for entry in self._agent.read_ledger(on_ms - 10_000, now_ms()):
-                # Not what was entered for a fault before this one.
-                if (
-                    entry.verdict != "up"
-                    and entry.end_ms > on_ms
-                    and entry.start_ms > on_ms - 5_000
-                ):
+                # Not what the agent has not entered yet, nor what a fault before this one left.
+                fresh = entry.end_ms > on_ms and entry.start_ms > on_ms - 5_000
+                if fresh and entry.verdict != "up" and entry.cause != "agent":
                     self._found[fault] = f"{entry.label}, start {entry.start_ms - on_ms:+.0f} ms"
 
 
