@@ -23,7 +23,6 @@ from netwatch.agent.schedule import draw_offset_ms
 from netwatch.agent.sd_notify import SystemdNotifier
 from netwatch.clock import Clock, SystemClock
 from netwatch.config.model import Settings
-from netwatch.config.targets import complete_targets
 from netwatch.errors import NetwatchError
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.store.queries import Reader
@@ -40,7 +39,7 @@ ALIVE_MS = 15_000
 
 
 def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code.
+    """Run until SIGTERM or SIGINT; returns the exit code. ``settings.target`` is complete.
 
     Raises StoreError when the books cannot be opened and NetwatchError when the page's
     port cannot be had.
@@ -48,7 +47,7 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
     environment = os.environ if environment is None else environment
     notifier = SystemdNotifier(environment)
     clock = SystemClock(trusted=settings.clock.trusted)
-    targets = complete_targets(settings)
+    targets = settings.target
     writer = Writer(settings.store.path, clock=clock, set_aside=lambda: _name_now(clock))
     begun = writer.begin_run(
         boot_id=clock.boot_id,

@@ -5,10 +5,8 @@ Rule of this file: thin. Options in, the agent's parts called, a table out.
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -24,17 +22,12 @@ if TYPE_CHECKING:
 @click.command()
 @config_option
 @click.option("--verbose", is_flag=True, help="Log what the agent does in detail.")
-def run(config: Path, *, verbose: bool) -> int:
+def run(config: Path, *, verbose: bool) -> NoReturn:
     """Run the agent in the foreground, until it is told to stop."""
     settings = load_settings(config)
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    from netwatch.agent.service import run_agent
+    from netwatch.agent.process import become_agent
 
-    return run_agent(settings)
+    become_agent(settings, verbose=verbose)
 
 
 @click.command()

@@ -130,6 +130,10 @@ def opened_read_only(path: Path | str) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise explain_failure(path, error) from error
+    except UnicodeDecodeError as error:  # the module cannot say what SQLite says of a damaged name
+        raise StoreCorrupt(
+            f"{path}: it is not a sound database (a name in it is no text)"
+        ) from error
 
 
 def _explain_opening(path: Path, error: sqlite3.Error) -> StoreError:

@@ -8,7 +8,7 @@ be reused meanwhile. What has no UTC is not returned: the ledger makes it unknow
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -70,16 +70,15 @@ class Reader:
         spans: list[Span] = []
         with opened_read_only(self._path) as connection:
             for stretch in _read_stretches(connection, from_ms, to_ms):
+                anchors = _read_anchors(connection, stretch.run_id)
                 rows = connection.execute(
                     """
-                    SELECT verdict, cause, reason, start_ms,
-                           start_ms + end_mono_ms - start_mono_ms AS end_ms
-                    FROM span
+                    SELECT verdict, cause, reason, start_mono_ms, end_mono_ms, start_ms FROM span
                     WHERE run_id = :run AND layer = :layer AND start_mono_ms < :to_mono
                       AND start_mono_ms >= coalesce(
                           (SELECT max(start_mono_ms) FROM span WHERE run_id = :run
                            AND layer = :layer AND start_mono_ms <= :from_mono), :from_mono)
-                      AND start_ms < :to_ms AND end_ms > :from_ms AND end_mono_ms > start_mono_ms
+                      AND start_ms IS NOT NULL
                     ORDER BY start_mono_ms
                     """,
                     {
@@ -87,8 +86,6 @@ class Reader:
                         "layer": layer,
                         "from_mono": stretch.from_mono_ms,
                         "to_mono": stretch.to_mono_ms,
-                        "from_ms": from_ms,
-                        "to_ms": to_ms,
                     },
                 )
                 spans += [
@@ -99,7 +96,11 @@ class Reader:
                         start_ms=max(start_ms, from_ms),
                         end_ms=min(end_ms, to_ms),
                     )
-                    for verdict, cause, reason, start_ms, end_ms in rows
+                    for verdict, cause, reason, start_mono_ms, end_mono_ms, told_ms in rows
+                    for start_ms, end_ms in cut_at_steps(
+                        start_mono_ms, end_mono_ms, told_ms, anchors
+                    )
+                    if start_ms < min(end_ms, to_ms) and end_ms > from_ms
                 ]
         return spans
 
@@ -179,6 +180,33 @@ class Reader:
             names = {check.number: check.check_id for check in _read_checks(connection)}
             blocks = ((b.offset_ms, b.packed) for b in _read_blocks(connection, from_ms, to_ms))
             return build_rtt_points(blocks, names, from_ms, to_ms, step_ms)
+
+
+def cut_at_steps(
+    start_mono_ms: int, end_mono_ms: int, start_ms: int, anchors: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """A monotonic stretch in UTC: one part, and one more for each step of the clock within it.
+
+    ``anchors`` are the run's instants (monotonic) and the offset in force from each on.
+    The first part has the offset that the stretch was recorded with.
+
+    >>> cut_at_steps(10, 40, 1_010, [(0, 1_000), (30, 5_000)])
+    [(1010, 1030), (5030, 5040)]
+    """
+    parts: list[tuple[int, int]] = []
+    offset_ms = start_ms - start_mono_ms
+    for mono_ms, next_offset_ms in anchors:
+        if start_mono_ms < mono_ms < end_mono_ms and next_offset_ms != offset_ms:
+            parts.append((start_mono_ms + offset_ms, mono_ms + offset_ms))
+            start_mono_ms, offset_ms = mono_ms, next_offset_ms
+    parts.append((start_mono_ms + offset_ms, end_mono_ms + offset_ms))
+    return parts
+
+
+def _read_anchors(connection: sqlite3.Connection, run_id: int) -> list[tuple[int, int]]:
+    return connection.execute(
+        "SELECT mono_ms, offset_ms FROM anchor WHERE run_id = ? ORDER BY mono_ms", (run_id,)
+    ).fetchall()
 
 
 def _read_checks(connection: sqlite3.Connection) -> list[CheckDefinition]:

@@ -109,14 +109,17 @@ class Writer:
         self._thread = threading.Thread(target=self._main, name="store", daemon=True)
         self._thread.start()
         job.wait(None)
+        begun = False
         try:
-            return job.answer()
-        except StoreError:
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
-            self._thread.join()
-            raise
+            answer = job.answer()
+            begun = True
+        finally:
+            if not begun:
+                with self._changed:
+                    self._ended = True
+                    self._changed.notify_all()
+                self._thread.join()
+        return answer
 
     def submit(self, batch: Batch, *, urgent: bool = False) -> None:
         """Take a batch over; returns at once.
@@ -134,7 +137,7 @@ class Writer:
     def flush(self, timeout_ms: int) -> bool:
         """Have all that was submitted in the database, where readers see it; False if it is not by then."""
         with self._changed:
-            self._urgent = True
+            self._urgent = len(self._backlog) > 0
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: self._ended or len(self._backlog) == 0, timeout_ms / 1000

@@ -370,6 +370,29 @@ def test_a_step_of_the_clock_holds_from_then_on(journal: Journal, path: Path) ->
     assert dues == [5_000, 65_000 - 3_600_000]
 
 
+def test_a_span_that_goes_on_over_a_step_is_told_in_two_parts(journal: Journal, path: Path) -> None:
+    """The time that a clock put forward leaped over is in no span, and no duration changes."""
+    journal.append(batch(60_000, span(0, 60_000)))
+    forward = anchor(OFFSET_MS + 3_600_000, at_ms=60_000)
+    journal.append(batch(120_000, span(0, 120_000), anchored=forward))
+    read = Reader(path).read_spans(*ALWAYS, "link")
+    assert [(each.start_ms - OFFSET_MS, each.duration_ms) for each in read] == [
+        (0, 60_000),
+        (3_660_000, 60_000),
+    ]
+
+
+def test_a_row_whose_anchor_came_later_is_told_by_it(path: Path) -> None:
+    """A span begun without a clock is told whole by the first anchor, not cut at it."""
+    with closing(open_database(path, set_aside=lambda: SET_ASIDE).connection) as connection:
+        journal = Journal(connection)
+        journal.begin_run("boot-a", 1, "0.1.0", 0, None)
+        journal.append(batch(60_000, span(0, 60_000), anchored=None))
+        journal.append(batch(120_000, span(0, 120_000), anchored=anchor(at_ms=90_000)))
+    (whole,) = Reader(path).read_spans(*ALWAYS, "link")
+    assert (whole.start_ms, whole.duration_ms) == (OFFSET_MS, 120_000)
+
+
 def test_reading_a_clock_twice_is_no_step(journal: Journal, path: Path) -> None:
     """Offsets that differ by the millisecond of two readings are one: spans stay joined."""
     journal.append(batch(60_000, span(0, 60_000)))

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatch.config.load import load_settings, parse_settings
@@ -206,12 +206,14 @@ def test_the_file_name_is_shown_without_what_a_terminal_would_obey() -> None:
     assert refused.value.problems == ("a\\x1b[31m\\n.toml: site: is missing: write [site]",)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_gives_anything_but_settings_or_the_refusal(text: str) -> None:
     """Arbitrary text: never a traceback."""
     parse_or_refuse(text)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_mutation_of_a_full_file_gives_anything_else(data: st.DataObject) -> None:
     """A piece cut out, put elsewhere or replaced, in a file that has every setting."""
@@ -258,6 +260,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([path for path, _, _ in list_settings()]), _VALUES)))
 def test_no_value_of_any_setting_gives_anything_else(values: list[tuple[str, str]]) -> None:
     """Every known key with values of every TOML type, tables and lists among them."""

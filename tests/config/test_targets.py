@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatch.config.load import parse_settings
@@ -62,6 +62,7 @@ def test_kinds_intervals_and_timeouts_are_filled_in() -> None:
     }
 
 
+@settings(deadline=None)
 @given(interval=st.integers(200, 3_600_000), own=st.integers(200, 3_600_000))
 def test_no_default_timeout_ever_reaches_the_interval(interval: int, own: int) -> None:
     """Whatever intervals the file sets, a probe is over before the next begins."""

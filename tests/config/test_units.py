@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatch.config.notes import Refused
@@ -18,12 +18,14 @@ from netwatch.config.units import (
 )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**14))
 def test_a_duration_is_read_back_as_it_was_written(milliseconds: int) -> None:
     """format_duration and parse_duration are inverse."""
     assert parse_duration(format_duration(milliseconds)) == milliseconds
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**14))
 def test_a_rate_and_a_size_are_read_back_as_they_were_written(number: int) -> None:
     """The same for bytes per second and bytes."""
@@ -45,6 +47,7 @@ def test_rates_are_decimal_and_eight_bits_make_a_byte(text: str, bytes_per_secon
     assert parse_rate(text) == bytes_per_second
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.integers(), st.none(), st.floats(), st.lists(st.integers())))
 def test_anything_else_is_refused_and_never_breaks(value: object) -> None:
     """Refused is the only exception of the four, and it shows what was given in one line."""

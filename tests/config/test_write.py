@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatch.config.load import parse_settings
@@ -34,6 +34,7 @@ def uncomment(text: str) -> str:
     return re.sub(r"(?m)^#(?=\S)", "", text)
 
 
+@settings(deadline=None)
 @given(_DETECTED, st.one_of(st.none(), st.just("/var/lib/a b\\c.db")))
 def test_the_file_loads_whatever_was_detected(detected: Detected, store: str | None) -> None:
     """As it is, and with all that is behind a # switched on."""

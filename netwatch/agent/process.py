@@ -1,0 +1,49 @@
+"""The agent's own process: what `netwatch run` turns into once the configuration is sound.
+
+Rule of this file: memory is a feature. The command line and the reading of the
+configuration are left behind by exec(2); the settings come through a file in memory.
+The process keeps its number, so that systemd and shells see one program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+import netwatch
+
+from netwatch.config.handover import HANDOVER_VARIABLE, encode_settings
+from netwatch.config.model import Settings
+from netwatch.config.targets import complete_targets
+
+#: One heap for all threads, given back at once: less waste, and no thread here is in a hurry.
+_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
+
+
+def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
+    """Replace this process by the agent's; returns never."""
+    complete = msgspec.structs.replace(settings, target=complete_targets(settings))
+    descriptor = os.memfd_create("netwatch-settings", 0)  # not closed by exec
+    os.write(descriptor, encode_settings(complete))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    environment = {
+        **os.environ,
+        **_MALLOC,
+        HANDOVER_VARIABLE: str(descriptor),
+        "PYTHONPATH": os.pathsep.join(_list_folders()),
+    }
+    # -OO leaves docstrings and assertions behind; these state what is always so. -S leaves
+    # out what other packages have put into every start of this interpreter.
+    start = "from netwatch.agent.main import main; main()"
+    command = [sys.executable, "-S", "-OO", "-c", start]
+    os.execve(sys.executable, [*command, *(["--verbose"] if verbose else [])], environment)  # noqa: S606 -- our own interpreter, no shell
+
+
+def _list_folders() -> list[str]:
+    """Where this program and its libraries are installed: one folder, or two of a checkout."""
+    found = (str(Path(str(module.__file__)).parents[1]) for module in (netwatch, msgspec))
+    return list(dict.fromkeys(found))
