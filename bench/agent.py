@@ -6,6 +6,8 @@ Rule of this file: the agent as it is installed, on the wire and beside the expo
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from typing import Any
 from bench import cpu
 
 _PORT = 10779
+_ROOT = Path(__file__).resolve().parent.parent
 _MEMORY_GOAL_MIB = 38
 
 
@@ -25,7 +28,7 @@ def run(seconds: int = 60) -> dict[str, Any]:
         def build_command(addresses: Sequence[str]) -> list[str]:
             config = Path(folder, "agent.toml")
             config.write_text(build_config(addresses, Path(folder, "netwatch.db")), "utf-8")
-            program = Path(sys.executable).with_name("netwatch")
+            program = install(Path(folder))
             # Without a default route the agent would say, rightly, that it has no way out.
             script = 'ip route add default via "$1" && shift && exec "$@"'
             return [
@@ -40,6 +43,28 @@ def run(seconds: int = 60) -> dict[str, Any]:
     figures["memory_reached"] = resident_mib <= _MEMORY_GOAL_MIB
     figures["reached"] = figures["reached"] and figures["memory_reached"]
     return figures
+
+
+def install(folder: Path) -> Path:
+    """The program as it is installed: alone in an environment of its own, without extras.
+
+    A developer's environment has more in it, some of which its libraries load when they
+    find it (idna, for dnspython).
+    """
+    environment = folder / "installed"
+    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    # From a copy: building leaves files beside the sources.
+    sources = folder / "sources"
+    sources.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(_ROOT / name, sources)
+    shutil.copytree(_ROOT / "netwatch", sources / "netwatch")
+    subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(sources)],
+        check=True,
+    )
+    return environment / "bin" / "netwatch"
 
 
 def build_config(addresses: Sequence[str], store: Path) -> str:

@@ -20,6 +20,7 @@ from netwatch.clock import SystemClock
 from netwatch.config.model import Settings, Target
 from netwatch.core.cadence import Cadence
 from netwatch.errors import RightsError
+from netwatch.probes.base import Probe
 from netwatch.probes.first_hop import trace_first_hop
 from netwatch.probes.host import HostProbe, read_gateway
 from netwatch.probes.icmp_loop import IcmpLoop
@@ -29,6 +30,7 @@ from netwatch.probes.registry import PROBES
 from netwatch.probes.resolve import read_resolvers
 from netwatch.records import Check, HostFacts, Role
 from netwatch.store.batch import Batch
+from netwatch.store.chain import close_days
 from netwatch.store.retention import prune
 from netwatch.store.writer import Writer
 
@@ -37,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 FIRST_HOP_EVERY_MS = 60_000
 FIRST_HOP_TIMEOUT_MS = 1_000
 PRUNE_EVERY_MS = 3_600_000
+CLOSE_DAYS_EVERY_MS = 1_800_000
 SIZE_BUDGET_BYTES = 600_000_000
 
 
@@ -61,7 +64,7 @@ class Machine:
         self._sockets: IcmpSockets | None = None
         self._loop: IcmpLoop | None = None
         self._loop_thread: threading.Thread | None = None
-        self._probes = {kind: make() for kind, make in PROBES.items()}
+        self._probes: dict[str, Probe] = {}
         self._scheduled: dict[str, Check] = {}
         self._early: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._listening: Callable[[Event], None] = self._early.put
@@ -90,6 +93,7 @@ class Machine:
             self._loop_thread.start()
         self._tcp.start()
         self._schedule.add_job("prune", PRUNE_EVERY_MS, self._prune)
+        self._schedule.add_job("close-days", CLOSE_DAYS_EVERY_MS, self._close_days)
         if any(
             target.role is Role.FIRST_HOP and target.address == "auto" for target in self._targets
         ):
@@ -137,7 +141,10 @@ class Machine:
             self._schedule.remove_check(name)
         for name, check in wanted.items():
             if self._scheduled.get(name) != check:
-                self._schedule.add_check(check, self._probes[check.kind])
+                probe = self._probes.get(check.kind)
+                if probe is None:
+                    probe = self._probes[check.kind] = PROBES[check.kind]()
+                self._schedule.add_check(check, probe)
         self._scheduled = wanted
 
     def set_tcp_targets(self, checks: Sequence[Check]) -> None:
@@ -206,3 +213,9 @@ class Machine:
             return
         now_ms, keep_ms = self._clock.wall_ms(), self._settings.store.keep_ms
         self._writer.call(lambda books: prune(books, now_ms, keep_ms, SIZE_BUDGET_BYTES))
+
+    def _close_days(self) -> None:
+        if not self._clock.synchronised():
+            return
+        now_ms = self._clock.wall_ms()
+        self._writer.call(lambda books: close_days(books, now_ms))

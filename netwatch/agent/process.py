@@ -15,7 +15,6 @@ from typing import NoReturn
 import msgspec
 
 import netwatch
-
 from netwatch.config.handover import HANDOVER_VARIABLE, encode_settings
 from netwatch.config.model import Settings
 from netwatch.config.targets import complete_targets

@@ -55,7 +55,7 @@ def build_icmp_observation(probe: FinishedProbe, timeout_ms: int) -> Observation
         check_id=probe.target_id,
         due_ms=probe.due_ms,
         started_ms=probe.sent_ms,
-        elapsed_ms=timeout_ms,
+        elapsed_ms=int(timeout_ms),
         outcome=Outcome.UNKNOWN if probe.reason in OWN_FAULTS else Outcome.FAILED,
         reason=probe.reason,
     )

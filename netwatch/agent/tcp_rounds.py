@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 from netwatch.agent.events import TcpRound, WitnessHeard
 from netwatch.clock import Clock
-from netwatch.probes.portal import PORTAL_ADDRESSES, check_captive_portal
 from netwatch.probes.tcp import carries_traffic, connect_many
 from netwatch.records import Check, Outcome, Role, Round, RoundProbe
 
@@ -148,6 +147,12 @@ class TcpRounds:
             self._emit(WitnessHeard(asked_ms=asked_ms, carries=carries, portal=portal))
 
     def _finds_portal(self) -> bool:
+        # HTTP takes memory: not before pings and connections have once disagreed.
+        from netwatch.probes.portal import (  # noqa: PLC0415 -- memory, see above
+            PORTAL_ADDRESSES,
+            check_captive_portal,
+        )
+
         finding = check_captive_portal(PORTAL_ADDRESSES, PORTAL_TIMEOUT_MS)
         return finding.outcome is not Outcome.ANSWERED and finding.reason == "captive_portal"
 

@@ -23,6 +23,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "once": ("netwatch.cli.agent:once", "Make every probe once, and show what it found."),
     "status": ("netwatch.cli.status:status", "Show what the agent on this machine knows."),
     "check": ("netwatch.cli.configuration:check", "Say what stands in the way of measuring."),
+    "report": ("netwatch.cli.report:report", "Write the month's report and its evidence."),
+    "verify": ("netwatch.cli.verify:verify", "Recompute a report from its evidence."),
+    "maintenance": ("netwatch.cli.maintenance:maintenance", "Keep the ledger of exclusions."),
+    "incident": ("netwatch.cli.incident:incident", "List failures; enter tickets and answers."),
+    "export": ("netwatch.cli.export:export", "Write raw records as CSV or JSON lines."),
+    "simulate": ("netwatch.cli.simulate:simulate", "Fill a database from a described month."),
 }
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -1,6 +1,6 @@
 """Options that several commands share.
 
-Rule of this file: what `--config` means, for every command alike.
+Rule of this file: what `--config`, `--json` and `--author` mean, for every command alike.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from netwatch.errors import UsageError
 
 DEFAULT_CONFIG = Path("/etc/netwatch/agent.toml")
 CONFIG_VARIABLE = "NETWATCH_CONFIG"
@@ -36,6 +38,34 @@ def config_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Adds ``--json``; the command gets ``as_json: bool``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def author_option(command: _Command) -> _Command:
+    """Adds ``--author NAME``; the command gets ``author: str``: who makes the entry."""
+
+    def choose(_context: click.Context, _option: click.Parameter, value: str | None) -> str:
+        return find_author(value, os.environ)
+
+    return click.option(
+        "--author",
+        metavar="NAME",
+        callback=choose,
+        help="Who enters this; else the user that is logged in.",
+    )(command)
+
+
+def find_author(option: str | None, environment: Mapping[str, str]) -> str:
+    """Who makes an entry: the option, else the user behind sudo, else the user.
+
+    >>> find_author(None, {"USER": "root", "SUDO_USER": "marie"})
+    'marie'
+
+    Raises UsageError where nobody is named.
+    """
+    author = option or environment.get("SUDO_USER") or environment.get("USER")
+    if author is None or not author.strip() or not author.isprintable():
+        raise UsageError("an entry has an author: say who you are with --author")
+    return author.strip()
 
 
 def find_config(option: Path | None, environment: Mapping[str, str]) -> Path:

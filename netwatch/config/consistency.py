@@ -1,8 +1,8 @@
 """What settings must say together: intervals, engines, doors, files.
 
 Rule of this file: each check looks at one struct, skips what is already refused
-(`notes.sound`), and blames a key that the file has. Targets and penalties have
-files of their own.
+(`notes.sound`), and blames a key that the file has. Targets, circuits and
+penalties have files of their own.
 """
 
 from __future__ import annotations
@@ -10,26 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from netwatch.config.forms import is_host_name, parse_address, parse_listen
-from netwatch.config.model import Bandwidth, ContractSettings, Http, Latency, Milliseconds
+from netwatch.config.model import Bandwidth, Http, Latency, Mail, Milliseconds
 from netwatch.config.notes import Notes, Path, show_quoted
 from netwatch.config.units import format_duration
 
 _LONGEST_TIMEOUT_MS = 10_000
-
-
-def check_contract(contract: ContractSettings, at: Path, notes: Notes) -> None:
-    """The hours and causes that count must exist, each once."""
-    if notes.sound(at, "calendar") and contract.calendar == ():
-        notes.refuse(
-            (*at, "calendar"), 'must have a window, got an empty list: write "S2" for 24/7'
-        )
-    causes = contract.counted_causes
-    for index, cause in enumerate(causes):
-        if cause is not None and cause in causes[:index]:
-            notes.refuse(
-                (*at, "counted_causes", index),
-                f'must name each cause once, got "{cause}" again: remove it',
-            )
 
 
 def check_latency(latency: Latency, at: Path, notes: Notes) -> None:
@@ -124,3 +109,14 @@ def check_http(http: Http, at: Path, notes: Notes) -> None:
     for key, other in (("certificate", "key"), ("key", "certificate")):
         if notes.given((*at, key)) and not notes.given((*at, other)):
             notes.refuse((*at, key), f"needs http.{other} beside it: TLS takes both")
+
+
+def check_mail(mail: Mail | None, at: Path, notes: Notes) -> None:
+    """Somebody to write to, and a password only with its user."""
+    if mail is None:
+        return
+    if notes.sound(at, "recipients") and mail.recipients == ():
+        notes.refuse((*at, "recipients"), "must have an address, got an empty list")
+    for key, other in (("user", "password_file"), ("password_file", "user")):
+        if notes.given((*at, key)) and not notes.given((*at, other)):
+            notes.refuse((*at, key), f"needs mail.{other} beside it")

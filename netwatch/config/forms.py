@@ -269,6 +269,20 @@ def check_text(text: str) -> None:
         raise Refused(f"must be one line of plain text, got {show_quoted(text)}")
 
 
+def check_mail_address(text: str) -> None:
+    """An address that mail can be sent to, alone or behind a name.
+
+    >>> check_mail_address("Mairie <reseau@ville.example.fr>")
+
+    Raises:
+        Refused: not ``name@domain``.
+    """
+    check_text(text)
+    address = text.rpartition("<")[2].rstrip("> ") if text.endswith(">") else text
+    if not re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+", address):
+        raise Refused(f'must be a mail address like "reseau@example.fr", got {show_quoted(text)}')
+
+
 def check_path(text: str) -> None:
     """A file's path, which need not exist.
 

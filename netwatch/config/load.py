@@ -14,17 +14,17 @@ from pathlib import Path
 
 import msgspec
 
+from netwatch.config.circuits import check_circuit
 from netwatch.config.consistency import (
     check_bandwidth,
-    check_contract,
     check_http,
     check_latency,
+    check_mail,
     complete_latency,
 )
 from netwatch.config.convert import Converter
 from netwatch.config.model import Settings
 from netwatch.config.notes import Notes, shorten, show_text
-from netwatch.config.penalties import check_penalties
 from netwatch.config.rules import RULES, SPELLINGS
 from netwatch.config.targets import check_targets, complete_targets
 from netwatch.errors import ConfigError
@@ -68,12 +68,12 @@ def parse_settings(text: str, file_name: str) -> Settings:
     converter = Converter(notes, rules=RULES, spellings=SPELLINGS)
     settings = converter.convert_table(document, Settings, ())
     assert settings is not None  # a document is always a table
-    check_contract(settings.circuit.contract, ("circuit", "contract"), notes)
-    check_penalties(settings.circuit, ("circuit", "contract", "penalty"), notes)
+    check_circuit(settings.circuit, ("circuit",), notes)
     check_latency(settings.latency, ("latency",), notes)
     check_targets(settings, notes)
     check_bandwidth(settings.bandwidth, ("bandwidth",), notes)
     check_http(settings.http, ("http",), notes)
+    check_mail(settings.mail, ("mail",), notes)
     problems = notes.lines(file_name)
     if problems:
         raise ConfigError(problems)
@@ -82,6 +82,15 @@ def parse_settings(text: str, file_name: str) -> Settings:
         site = msgspec.structs.replace(settings.site, holidays=None)
         settings = msgspec.structs.replace(settings, site=site)
     return settings
+
+
+def read_document(path: str | Path) -> dict[str, object]:
+    """Another TOML file of netwatch, read with the same care; numbers come as Decimal.
+
+    Raises:
+        ConfigError: it cannot be read, is no text, is over 1 MiB or is not TOML.
+    """
+    return _parse_toml(_read_text(Path(path), str(path)), str(path))
 
 
 def resolve_paths(settings: Settings, folder: Path) -> Settings:
@@ -97,7 +106,7 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
         return None if text is None else str(folder / text)
 
     replace = msgspec.structs.replace
-    http, influx = settings.http, settings.influx
+    http, influx, mail = settings.http, settings.influx, settings.mail
     return replace(
         settings,
         store=replace(settings.store, path=resolve(settings.store.path)),
@@ -108,6 +117,12 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
             key=resolve(http.key),
         ),
         influx=influx and replace(influx, token_file=resolve(influx.token_file)),
+        mail=mail
+        and replace(
+            mail,
+            password_file=resolve(mail.password_file),
+            certificate_authority=resolve(mail.certificate_authority),
+        ),
     )
 
 

@@ -66,6 +66,7 @@ class Penalty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rounding: Literal["up", "down", "none"] = "up"
     cap: Decimal | None = None
     cap_per: Literal["incident", "month", "quarter", "year"] | None = None
+    incident_cap: Decimal | None = None  # beside a cap per month, quarter or year
     waived_up_to: Money | None = None
     excludes: tuple[str, ...] = ()
 
@@ -73,6 +74,8 @@ class Penalty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class ContractSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the operator promised; None is "the contract is silent"."""
 
+    since: str | None = None  # ISO date from which these terms hold; None: since ever
+    monthly_fee: Money | None = None  # under these terms; None: that of the circuit
     availability: Decimal | None = None
     calendar: str | tuple[str, ...] = "S2"
     starts: str | None = None  # ISO date: the day on which the contract year begins
@@ -96,6 +99,7 @@ class Circuit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     technology: str | None = None
     monthly_fee: Money | None = None
     contract: ContractSettings = ContractSettings()
+    earlier: tuple[ContractSettings, ...] = ()  # versions of the contract before the present one
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +183,19 @@ class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_file: str
 
 
+class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `netwatch report --mail` sends the report, and to whom."""
+
+    host: str
+    sender: str
+    recipients: tuple[str, ...]
+    port: int = 587
+    security: Literal["starttls", "implicit"] = "starttls"
+    user: str | None = None
+    password_file: str | None = None
+    certificate_authority: str | None = None  # PEM file; None: the system's
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One agent's whole configuration; a file with ``[site] id`` alone is valid."""
 
@@ -192,6 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http: Http = Http()
     clock: ClockSettings = ClockSettings()
     influx: Influx | None = None
+    mail: Mail | None = None
 
 
 #: Internet targets of six owners (RFC 9318: judge by what clients reach; one dead

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from netwatch.config.model import Circuit, Penalty
+from netwatch.config.model import ContractSettings, Money, Penalty
 from netwatch.config.notes import Notes, Path, Refused, show_number, show_quoted, show_value
 from netwatch.config.units import format_duration, parse_duration
 
@@ -54,11 +54,21 @@ _OF_SOME_KINDS = (
 )
 
 
-def check_penalties(circuit: Circuit, at: Path, notes: Notes) -> None:
-    """Note every rule that could not be computed."""
-    rules = circuit.contract.penalty
-    shared = [rule for rule in rules if rule is not None and (rule.amount is None or rule.cap)]
-    if shared and circuit.monthly_fee is None and notes.sound(("circuit",), "monthly_fee"):
+def check_penalties(
+    contract: ContractSettings, circuit_fee: Money | None, contract_at: Path, notes: Notes
+) -> None:
+    """Note every rule of one version that could not be computed.
+
+    ``circuit_fee`` is the charge where the version has none of its own.
+    """
+    rules, at = contract.penalty, (*contract_at, "penalty")
+    shared = [
+        rule
+        for rule in rules
+        if rule is not None and (rule.amount is None or rule.cap or rule.incident_cap)
+    ]
+    fee_sound = notes.sound(("circuit",), "monthly_fee") and notes.sound(contract_at, "monthly_fee")
+    if shared and contract.monthly_fee is None and circuit_fee is None and fee_sound:
         notes.refuse(
             at,
             'needs circuit.monthly_fee, of which penalties are shares: write monthly_fee = "49.00 EUR"',
@@ -74,6 +84,7 @@ def check_penalties(circuit: Circuit, at: Path, notes: Notes) -> None:
         _check_cap(rule, here, notes)
         if notes.sound(here, "kind"):
             _check_kind(rule, here, notes)
+            _check_term(rule, contract, here, notes)
 
 
 def _check_kind(rule: Penalty, at: Path, notes: Notes) -> None:
@@ -92,6 +103,26 @@ def _check_kind(rule: Penalty, at: Path, notes: Notes) -> None:
         _check_price(rule, at, notes)
     if rule.kind == "duration_slice" and rule.scope == "year" and notes.sound(at, "scope"):
         notes.refuse((*at, "scope"), 'must be "incident" or "month" for this kind, got "year"')
+
+
+def _check_term(rule: Penalty, contract: ContractSettings, at: Path, notes: Notes) -> None:
+    """What is counted from a term of the contract needs that term."""
+    if rule.kind == "throughput_below" and rule.direction is not None:
+        key = f"guaranteed_{rule.direction}"
+        if getattr(contract, key) is None and notes.sound(at[:-2], key):
+            notes.refuse(
+                (*at, "direction"),
+                f'"{rule.direction}" has no guaranteed rate: write {key} = "100 Mbit/s" in the contract',
+            )
+    terms = {"incident": "restore_within", "year": "yearly_interruption"}
+    if rule.kind != "per_time" or notes.given((*at, "grace")) or rule.scope not in terms:
+        return
+    key = terms[rule.scope]
+    if getattr(contract, f"{key}_ms") is None and notes.sound(at[:-2], key):
+        notes.refuse(
+            (*at, "grace"),
+            f'is missing: write from when the delay counts, grace = "0s", or {key} in the contract',
+        )
 
 
 def _check_tiers(rule: Penalty) -> None:
@@ -147,8 +178,14 @@ def _check_price(rule: Penalty, at: Path, notes: Notes) -> None:
 
 
 def _check_cap(rule: Penalty, at: Path, notes: Notes) -> None:
-    if not notes.sound(at, "cap", "cap_per"):
+    if rule.incident_cap is not None and rule.scope != "incident" and notes.sound(at, "scope"):
+        notes.refuse((*at, "incident_cap"), f'is not for scope "{rule.scope}": remove it')
+    if not notes.sound(at, "cap", "cap_per", "incident_cap"):
         return
+    if rule.incident_cap is not None and rule.cap_per == "incident":
+        notes.refuse(
+            (*at, "incident_cap"), 'cannot stand beside cap_per = "incident": keep one of them'
+        )
     if rule.cap is not None and rule.cap_per is None:
         notes.refuse((*at, "cap"), "needs cap_per: incident, month, quarter or year")
     if rule.cap_per is not None and rule.cap is None:

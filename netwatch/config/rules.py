@@ -14,6 +14,7 @@ from netwatch.config import model
 from netwatch.config.forms import (
     check_date,
     check_holidays,
+    check_mail_address,
     check_path,
     check_site_id,
     check_text,
@@ -183,6 +184,7 @@ RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (model.Circuit, "operator"): _TEXT,
     (model.Circuit, "reference"): _TEXT,
     (model.Circuit, "technology"): _TEXT,
+    (model.ContractSettings, "since"): _DATE,
     (model.ContractSettings, "availability"): check_share,
     (model.ContractSettings, "calendar"): check_calendar,
     (model.ContractSettings, "starts"): _DATE,
@@ -203,6 +205,7 @@ RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (model.Penalty, "per"): _TEXT,
     (model.Penalty, "grace"): _duration(0, 366 * _DAY_MS),
     (model.Penalty, "cap"): check_share,
+    (model.Penalty, "incident_cap"): check_share,
     (model.Penalty, "excludes"): _TEXT,
     (model.Latency, "interval_ms"): _PROBE_INTERVAL,
     (model.Latency, "burst_interval_ms"): _PROBE_INTERVAL,
@@ -240,11 +243,19 @@ RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (model.Influx, "org"): _TEXT,
     (model.Influx, "bucket"): _TEXT,
     (model.Influx, "token_file"): _PATH,
+    (model.Mail, "host"): _TEXT,
+    (model.Mail, "sender"): of_text(check_mail_address),
+    (model.Mail, "recipients"): of_text(check_mail_address),
+    (model.Mail, "port"): _PORT,
+    (model.Mail, "user"): _TEXT,
+    (model.Mail, "password_file"): _PATH,
+    (model.Mail, "certificate_authority"): _PATH,
 }
 
 SPELLINGS: Mapping[tuple[type, str], Callable[[object], object]] = {
     (model.Site, "extra_holidays"): spell_dates,
     (model.ContractSettings, "calendar"): spell_calendar,
+    (model.ContractSettings, "since"): spell_date,
     (model.ContractSettings, "starts"): spell_date,
     (model.Penalty, "tiers"): spell_tiers,
     (model.Target, "role"): spell_role,

@@ -42,18 +42,24 @@ def list_settings() -> list[tuple[str, str, str | None]]:
     >>> dict((path, default) for path, _, default in list_settings())["latency.interval"]
     '"5s"'
     """
-    return list(_walk(Settings, ""))
+    return list(_walk(Settings, "", set()))
 
 
-def _walk(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, str, str | None]]:
+def _walk(
+    struct: type[msgspec.Struct], prefix: str, told: set[type]
+) -> Iterator[tuple[str, str, str | None]]:
+    """A kind of table that stands in a second place too is told in the first one alone."""
+    told.add(struct)
     for info in msgspec.structs.fields(struct):
         path = f"{prefix}{info.encode_name}"
         inner = _strip_none(info.type)
         element = get_args(inner)[0] if get_origin(inner) is tuple else None
         if is_table(inner):
-            yield from _walk(inner, f"{path}.")
+            yield from _walk(inner, f"{path}.", told)
+        elif is_table(element) and element in told:
+            yield path, "list of tables", _show_default(info.default)
         elif is_table(element):
-            yield from _walk(element, f"{path}[].")
+            yield from _walk(element, f"{path}[].", told)
         else:
             default = "required" if info.required else _show_default(info.default)
             yield path, _say_type(inner, struct, info.name), default

@@ -53,6 +53,7 @@ def build_config(detected: Detected, *, store_path: str | None = None) -> str:
             _HTTP,
             _build_clock(detected),
             _INFLUX,
+            _MAIL,
         )
     )
 
@@ -108,6 +109,8 @@ _CIRCUIT = """\
 #reference = "FTTH-0042"
 #technology = "ftth"
 #monthly_fee = "49.00 EUR"
+# Versions of the contract before the present one: [[circuit.earlier]] with the same keys.
+#earlier = []
 
 # What the operator promised. What the contract does not say stays out.
 [circuit.contract]
@@ -116,6 +119,9 @@ _CIRCUIT = """\
 #calendar = "S2"
 # The day on which the contract year begins.
 #starts = "2026-01-01"
+# From when these terms hold, and their charge where it is not the circuit's.
+#since = "2024-09-01"
+#monthly_fee = "49.00 EUR"
 # GTI, GTR (counted from the report of the fault, or from its detection) and IMS.
 #intervene_within = "2h"
 #restore_within = "4h"
@@ -147,6 +153,7 @@ _CIRCUIT = """\
 #divisor = 30
 #grace = "4h"
 #rounding = "up"
+#incident_cap = 0.50
 #waived_up_to = "10.00 EUR"
 #[[circuit.contract.penalty]]
 #kind = "per_time"
@@ -300,6 +307,19 @@ def _build_clock(detected: Detected) -> str:
 trusted = true
 """
 
+
+_MAIL = """\
+# Where `netwatch report --mail` sends the report; always encrypted.
+#[mail]
+#host = "smtp.example.fr"
+#sender = "netwatch@example.fr"
+#recipients = ["reseau@example.fr"]
+#port = 587
+#security = "starttls"
+#user = "netwatch"
+#password_file = "mail.password"
+#certificate_authority = "town-ca.pem"
+"""
 
 _INFLUX = """\
 # Push to InfluxDB 2; needs the extra `influx`.

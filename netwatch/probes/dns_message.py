@@ -1,8 +1,8 @@
 """DNS messages: questions built, answers matched and taken apart (RFC 1035, 4).
 
 Rule of this file: bytes in, values out. It knows no socket and no clock. dnspython
-builds the questions and follows the names with their compression; records are walked
-here, because a health check needs none of the objects that a full parse makes of them
+writes names and types and follows compression; header and records are done here,
+because a health check needs none of the objects that a full parse makes of them
 (0.2 ms instead of 0.6 for the root's thirteen servers).
 """
 
@@ -19,6 +19,8 @@ _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 _FLAG_ANSWER = 0x8000
 _FLAG_TRUNCATED = 0x0200
+_FLAG_RECURSION_DESIRED = 0x0100
+_CLASS_IN = 1
 # Types whose data is one name, which is followed for loops: NS, CNAME, PTR.
 _NAME_TYPES = frozenset({2, 5, 12})
 # Servers that give up early may leave the question out: FORMERR, SERVFAIL, NOTIMP, REFUSED.
@@ -65,18 +67,22 @@ def build_query(name: str, record_type: str) -> bytes:
     Traceback (most recent call last):
     ValueError: 'a..b' is not a DNS name, or 'A' not a record type
     """
-    # Loaded at the first question: 2 to 11 MB that a command without DNS does without.
+    # Loaded at the first question, and of dnspython only names and types: its message
+    # with all that hangs on it takes 2 MB (a header of twelve bytes is made here).
     import dns.exception  # noqa: PLC0415 -- memory, see above
-    import dns.message  # noqa: PLC0415 -- memory, see above
+    import dns.name  # noqa: PLC0415 -- memory, see above
+    import dns.rdatatype  # noqa: PLC0415 -- memory, see above
 
     try:
-        message = dns.message.make_query(name, record_type)
-        message.id = 0
-        return message.to_wire()
+        asked = dns.name.from_text(name).to_wire()
+        number = dns.rdatatype.from_text(record_type)
     except (dns.exception.DNSException, ValueError) as error:
         raise ValueError(
             f"{name[:80]!r} is not a DNS name, or {record_type!r} not a record type"
         ) from error
+    assert asked is not None  # no file to write to was given
+    header = _HEADER.pack(0, _FLAG_RECURSION_DESIRED, 1, 0, 0, 0)
+    return header + asked + struct.pack("!HH", number, _CLASS_IN)
 
 
 def is_answer_to(datagram: bytes, query: bytes) -> bool:

@@ -24,7 +24,7 @@ from netwatch.probes.icmp_rtt import Stamps, compute_round_trip
 from netwatch.probes.icmp_socket import READ_LIMIT, Arrival, IcmpSocket
 
 #: How many finished probes are remembered to tell a late or second answer from a forged one.
-_REMEMBERED = 2_048
+_REMEMBERED = 256
 
 
 class StampClock(Protocol):

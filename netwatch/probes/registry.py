@@ -10,15 +10,22 @@ from types import MappingProxyType
 
 from netwatch.probes.base import Probe
 from netwatch.probes.dns import DnsProbe
-from netwatch.probes.http import HttpProbe
 from netwatch.probes.tcp import TcpProbe
 
-#: What makes a probe of each kind. The kind icmp belongs here with the class of
-#: netwatch.probes.icmp_once.
+
+def make_http_probe() -> Probe:
+    """HTTP and TLS take memory: most agents have no such target, and need not hold them."""
+    from netwatch.probes.http import HttpProbe  # noqa: PLC0415 -- memory, see above
+
+    return HttpProbe()
+
+
+#: What makes a probe of each kind. `icmp` is not among them: one loop sends all pings
+#: (netwatch.probes.icmp_loop), and one alone is netwatch.probes.icmp_once.
 PROBES: Mapping[str, Callable[[], Probe]] = MappingProxyType(
     {
         "tcp": TcpProbe,
         "dns": DnsProbe,
-        "http": HttpProbe,
+        "http": make_http_probe,
     }
 )

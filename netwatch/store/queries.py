@@ -168,6 +168,11 @@ class Reader:
                     if wanted and from_ms <= due_ms < to_ms:
                         yield due_ms, observation
 
+    def read_blocks(self, from_ms: int, to_ms: int) -> Iterator[Block]:
+        """The packed rows that can hold observations of the range, in the order of recording."""
+        with opened_read_only(self._path) as connection:
+            yield from _read_blocks(connection, from_ms, to_ms)
+
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> list[RttPoint]:
         """Latency by target and step, ordered by start and target.
 

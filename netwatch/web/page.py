@@ -16,7 +16,7 @@ from netwatch.core.calendars import civil_date, day_start, month_window
 from netwatch.core.ledger import clip_spans
 from netwatch.errors import StoreError
 from netwatch.records import Role, Snapshot, Span
-from netwatch.web.accounts import Account, build_account
+from netwatch.web.accounts import build_account
 from netwatch.web.books import Books, RttPoint, SiteIdentity
 from netwatch.web.chart import LatencyChart, build_latency_chart
 from netwatch.web.formats import (
@@ -106,18 +106,6 @@ def choose_month(wanted: str | None, at_ms: int, zone: tzinfo) -> tuple[int, int
         if 1 <= int(month) <= 12 and present - _MONTHS_BACK <= index <= present:
             return index // 12, index % 12 + 1
     return today.year, today.month
-
-
-def read_accounts(books: Books, at_ms: int, zone: tzinfo) -> dict[str, Account]:
-    """Today, the last 24 hours and the present month, up to ``at_ms``. Raises StoreError."""
-    today = civil_date(at_ms, zone)
-    starts = {
-        "today": day_start(today, zone),
-        "last_24h": at_ms - DAY_MS,
-        "month": month_window(today.year, today.month, zone)[0],
-    }
-    spans = books.read_ledger(min(starts.values()), at_ms)
-    return {name: build_account(spans, start_ms, at_ms) for name, start_ms in starts.items()}
 
 
 def _read_history(

@@ -8,13 +8,13 @@ shares numbers from 0 to 1; what is not known is null.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 
-from netwatch.core.calendars import local_time
+from netwatch.core.calendars import civil_date, day_start, local_time, month_window
 from netwatch.records import CAUSES, Snapshot, Span, TargetSnapshot, Verdict
 from netwatch.web.accounts import Account, build_account
-from netwatch.web.books import SiteIdentity
+from netwatch.web.books import Books, SiteIdentity
 
 LONGEST_LEDGER_MS = 400 * 86_400_000
 
@@ -175,3 +175,15 @@ def _build_target(target: TargetSnapshot) -> dict[str, object]:
         "measures": dict(target.measures),
         "detail": target.detail,
     }
+
+
+def read_accounts(books: Books, at_ms: int, zone: tzinfo) -> dict[str, Account]:
+    """Today, the last 24 hours and the present month, up to ``at_ms``. Raises StoreError."""
+    today = civil_date(at_ms, zone)
+    starts = {
+        "today": day_start(today, zone),
+        "last_24h": at_ms - 86_400_000,
+        "month": month_window(today.year, today.month, zone)[0],
+    }
+    spans = books.read_ledger(min(starts.values()), at_ms)
+    return {name: build_account(spans, start_ms, at_ms) for name, start_ms in starts.items()}

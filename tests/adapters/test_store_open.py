@@ -21,6 +21,8 @@ from tests.adapters.store_samples import SET_ASIDE, answered, batch, span
 
 NEVER: Callable[[], str] = lambda: pytest.fail("a sound file was set aside")  # noqa: E731 - one line
 
+NEWEST = len(read_migrations())
+
 
 def make_books(path: Path, minutes: int = 200, *, clean: bool = False) -> None:
     """Books of some minutes, closed, as a run that crashed or ended left them."""
@@ -99,14 +101,13 @@ def test_a_later_version_is_refused_untouched(tmp_path: Path) -> None:
     """A file with a later schema raises StoreTooNew, and not a byte of it changes."""
     path = tmp_path / "netwatch.db"
     make_books(path, minutes=3)
-    newest = len(read_migrations())
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE meta SET value = ?", (str(newest + 1),))
+        connection.execute("UPDATE meta SET value = ?", (str(NEWEST + 1),))
     before = path.read_bytes()
     with pytest.raises(StoreTooNew) as caught:
         open_database(path, set_aside=NEVER)
     assert str(caught.value) == (
-        f"{path}: a later netwatch wrote it (schema {newest + 1}, this one knows {newest}): "
+        f"{path}: a later netwatch wrote it (schema {NEWEST + 1}, this one knows {NEWEST}): "
         "install that version, or move the file away to begin a new one"
     )
     assert path.read_bytes() == before
@@ -131,18 +132,17 @@ def test_a_failing_step_leaves_the_old_schema(tmp_path: Path) -> None:
     """A migration that fails half-way leaves neither its first half nor its record."""
     path = tmp_path / "netwatch.db"
     make_books(path, minutes=3)
-    broken = "CREATE TABLE spool (id INTEGER) STRICT; INSERT INTO nowhere VALUES (1);"
-    newest = len(read_migrations())
+    broken = "CREATE TABLE novelty (id INTEGER) STRICT; INSERT INTO nowhere VALUES (1);"
     with pytest.raises(StoreError) as caught:
         open_database(path, set_aside=NEVER, migrations=(*read_migrations(), broken))
     assert str(caught.value).startswith(
-        f"{path}: the step to schema {newest + 1} failed (no such table: nowhere); nothing was changed: "
+        f"{path}: the step to schema {NEWEST + 1} failed (no such table: nowhere); nothing was changed: "
     )
     opened = open_database(path, set_aside=NEVER)
     with closing(opened.connection) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-        assert "spool" not in tables
-        assert read_version(connection, path) == newest
+        assert "novelty" not in tables
+        assert read_version(connection, path) == NEWEST
         assert Journal(connection).read_counters() == {("probes", "box"): 3}
 
 
@@ -152,14 +152,14 @@ def test_steps_are_applied_once_in_order(tmp_path: Path) -> None:
     make_books(path, minutes=3)
     steps = (
         *read_migrations(),
-        "CREATE TABLE spool (id INTEGER) STRICT;",
-        "ALTER TABLE spool ADD COLUMN outlet TEXT;",
+        "CREATE TABLE novelty (id INTEGER) STRICT;",
+        "ALTER TABLE novelty ADD COLUMN outlet TEXT;",
     )
     for _ in range(2):
         opened = open_database(path, set_aside=NEVER, migrations=steps)
         with closing(opened.connection) as connection:
             assert read_version(connection, path) == len(steps)
-            assert connection.execute("SELECT outlet FROM spool").fetchall() == []
+            assert connection.execute("SELECT outlet FROM novelty").fetchall() == []
 
 
 def test_a_folder_in_the_way_is_said(tmp_path: Path) -> None:

@@ -218,7 +218,10 @@ def test_a_bare_wire_can_be_laid_between_any_two_namespaces() -> None:
         with Relay.lay(near=(names[0], "eth0"), far=(names[1], "eth0")) as relay:
             for number, name in enumerate(names, 1):
                 namespaces.configure(name, [f"addr add 10.0.0.{number}/24 dev eth0"])
-            namespaces.run("ip", "netns", "exec", names[0], "ping", "-c1", "-W2", "10.0.0.2")
+            with namespaces.socket_in(names[1]) as listener:
+                listener.bind(("10.0.0.2", 443))
+                listener.listen()
+                namespaces.connect_in(names[0], ("10.0.0.2", 443)).close()
             assert relay.counts()["inward"]["out"] >= 1
             wire = relay.namespace
         assert not namespaces.find_namespaces(wire)

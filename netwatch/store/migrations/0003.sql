@@ -21,7 +21,7 @@ CREATE INDEX day_chain_day ON day_chain (day, number);
 -- transaction that did it, and part of the day's records from then on.
 CREATE TABLE late_entry (
     id INTEGER PRIMARY KEY,
-    record TEXT NOT NULL,                -- span, raw, run, anchor
+    record TEXT NOT NULL,                -- span, raw, run, anchor, check, or a table's name
     from_ms INTEGER NOT NULL,            -- the closed time that it touches
     until_ms INTEGER NOT NULL,
     before TEXT,                         -- JSON; NULL: it is new
@@ -109,8 +109,10 @@ BEGIN
     SELECT 'run', low, max(low + 1, min(high, (SELECT until_ms FROM chain_end))),
            json_array(old.id, old.started_ms, old.ended_ms, old.clean),
            json_array(new.id, new.started_ms, new.ended_ms, new.clean)
-    FROM (SELECT min(coalesce(old.started_ms, new.started_ms),
-                     coalesce(new.started_ms, old.started_ms)) AS low,
+    FROM (SELECT CASE WHEN old.started_ms IS NOT new.started_ms
+                      THEN min(coalesce(old.started_ms, new.started_ms), new.started_ms)
+                      ELSE min(coalesce(old.ended_ms, new.ended_ms),
+                               coalesce(new.ended_ms, old.ended_ms)) END AS low,
                  max(coalesce(old.ended_ms, new.ended_ms),
                      coalesce(new.ended_ms, old.ended_ms)) AS high);
 END;
@@ -121,4 +123,66 @@ BEGIN
     INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
         ('anchor', new.mono_ms + new.offset_ms, (SELECT until_ms FROM chain_end), NULL,
          json_array(new.run_id, new.mono_ms, new.offset_ms));
+END;
+
+CREATE TRIGGER late_new_check AFTER INSERT ON check_definition
+WHEN new.since_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('check', new.since_ms, (SELECT until_ms FROM chain_end), NULL,
+         json_array(new.id, new.check_id, new.kind, new.target, new.role, new.since_ms));
+END;
+
+CREATE TRIGGER late_check AFTER UPDATE ON check_definition
+WHEN min(coalesce(old.since_ms, new.since_ms), coalesce(new.since_ms, old.since_ms))
+     < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('check',
+         min(coalesce(old.since_ms, new.since_ms), coalesce(new.since_ms, old.since_ms)),
+         (SELECT until_ms FROM chain_end),
+         json_array(old.id, old.check_id, old.kind, old.target, old.role, old.since_ms),
+         json_array(new.id, new.check_id, new.kind, new.target, new.role, new.since_ms));
+END;
+
+CREATE TRIGGER late_exclusion AFTER INSERT ON exclusion
+WHEN new.entered_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('exclusion', new.entered_ms, new.entered_ms + 1, NULL, json_array(new.id, new.entered_ms));
+END;
+
+CREATE TRIGGER late_exclusion_removal AFTER INSERT ON exclusion_removal
+WHEN new.entered_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('exclusion_removal', new.entered_ms, new.entered_ms + 1, NULL, json_array(new.exclusion_id, new.entered_ms));
+END;
+
+CREATE TRIGGER late_incident_annotation AFTER INSERT ON incident_annotation
+WHEN new.entered_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('incident_annotation', new.entered_ms, new.entered_ms + 1, NULL, json_array(new.id, new.entered_ms));
+END;
+
+CREATE TRIGGER late_bandwidth_test AFTER INSERT ON bandwidth_test
+WHEN new.started_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('bandwidth_test', new.started_ms, new.started_ms + 1, NULL, json_array(new.started_mono_ms, new.started_ms));
+END;
+
+CREATE TRIGGER late_bandwidth_skip AFTER INSERT ON bandwidth_skip
+WHEN new.due_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('bandwidth_skip', new.due_ms, new.due_ms + 1, NULL, json_array(new.due_mono_ms, new.due_ms));
+END;
+
+CREATE TRIGGER late_sent_report AFTER INSERT ON sent_report
+WHEN new.entered_ms < (SELECT until_ms FROM chain_end)
+BEGIN
+    INSERT INTO late_entry (record, from_ms, until_ms, before, after) VALUES
+        ('sent_report', new.entered_ms, new.entered_ms + 1, NULL, json_array(new.id, new.entered_ms));
 END;

@@ -1,0 +1,74 @@
+"""Raw latency probes of a range, one after another in the order of sending.
+
+Rule of this file: memory stays flat whatever the range; a probe that was answered has its
+time, a lost one has None, and one that was skipped or is not to be trusted is in neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from netwatch.core.packing import unpack_latency
+from netwatch.records import Outcome
+from netwatch.store.queries import Reader
+
+#: Probes are recorded when they are settled, so the order of recording is off by a timeout
+#: at most; an hour lived twice, because a clock was put back, is off by more.
+_WINDOW_MS = 120_000
+
+#: Sent (UTC ms), name of the check, round trip in µs or None when lost.
+SentProbe = tuple[int, str, int | None]
+
+
+def read_probes(
+    reader: Reader, from_ms: int, to_ms: int, check_ids: Collection[str]
+) -> Iterator[SentProbe]:
+    """The probes of these checks due in ``[from_ms, to_ms)`` (UTC), in that order.
+
+    An answer without a measured time is left out. Of an hour that was lived twice the
+    first reading stands. Raises StoreError.
+    """
+    names = {
+        check.number: check.check_id
+        for check in reader.read_checks()
+        if check.check_id in check_ids
+    }
+    waiting: list[SentProbe] = []
+    given_ms = from_ms
+    for block in reader.read_blocks(from_ms, to_ms):
+        for series in unpack_latency(block.packed):
+            name = names.get(series.check_number)
+            if name is None:
+                continue
+            if series.outcome is Outcome.ANSWERED and series.rtt_us:
+                times: tuple[int | None, ...] = series.rtt_us
+            elif series.outcome is Outcome.FAILED:
+                times = (None,) * len(series.due_ms)
+            else:
+                continue
+            offset_ms = block.offset_ms
+            waiting += [
+                (due_ms + offset_ms, name, rtt_us)
+                for due_ms, rtt_us in zip(series.due_ms, times, strict=True)
+            ]
+        if not waiting:
+            continue
+        waiting.sort(key=_order)
+        settled_ms = min(waiting[-1][0] - _WINDOW_MS, to_ms)
+        if waiting[0][0] < settled_ms:
+            kept = 0
+            for probe in waiting:
+                if probe[0] >= settled_ms:
+                    break
+                kept += 1
+                if probe[0] >= given_ms:
+                    yield probe
+            given_ms = max(given_ms, settled_ms)
+            del waiting[:kept]
+    for probe in waiting:
+        if given_ms <= probe[0] < to_ms:
+            yield probe
+
+
+def _order(probe: SentProbe) -> tuple[int, str]:
+    return probe[0], probe[1]
