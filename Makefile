@@ -16,6 +16,8 @@ $(VENV)/.installed: pyproject.toml
 	@deploy/agent/ensure-python.sh
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -e .
+	@# The agent runs with -OO: compiled now, it need not be at each start.
+	@$(PYTHON) -m compileall -q -o 2 $(VENV)/lib netwatch
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -64,6 +64,10 @@ def install(folder: Path) -> Path:
         [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(sources)],
         check=True,
     )
+    # As packages do: the agent runs with -OO, and need not compile at its first start.
+    subprocess.run(
+        [str(python), "-m", "compileall", "-q", "-o", "2", str(environment / "lib")], check=True
+    )
     return environment / "bin" / "netwatch"
 
 

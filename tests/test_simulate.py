@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netwatch.agent.scenario_file import ScenarioFile, parse_scenario
+from netwatch.agent.scenario_file import parse_scenario
+from netwatch.agent.scenario_model import ScenarioFile
 from netwatch.agent.simulate import Simulated, simulate
 from netwatch.config.load import load_settings, parse_settings
 from netwatch.config.model import Milliseconds, Settings

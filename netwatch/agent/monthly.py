@@ -16,6 +16,7 @@ import msgspec
 from netwatch import __version__
 from netwatch.agent.contract_terms import build_money, build_versions
 from netwatch.agent.month_books import MonthBooks, list_latency_targets, truncate_address
+from netwatch.agent.probe_spool import ProbeSpool
 from netwatch.config.model import Settings
 from netwatch.core.calendars import civil_date, contract_year, month_window
 from netwatch.core.contract import Contract, contract_at
@@ -45,10 +46,13 @@ def find_last_month(now_ms: int, zone: ZoneInfo) -> Month:
     return (today.year, today.month - 1) if today.month > 1 else (today.year - 1, 12)
 
 
-def gather_inputs(settings: Settings, month: Month, now_ms: int) -> ReportInputs:
+def gather_inputs(
+    settings: Settings, month: Month, now_ms: int, spool: ProbeSpool | None = None
+) -> ReportInputs:
     """Everything that the month's report depends on, latency samples included.
 
-    Of a month that is not over, up to what the books hold by ``now_ms`` (UTC). Raises
+    Of a month that is not over, up to what the books hold by ``now_ms`` (UTC). With a
+    ``spool``, the month's probes are kept in it on their way. Raises
     UsageError for a month that has not begun, StoreError where the books cannot be read,
     ConfigError for holidays that nobody knows.
     """
@@ -57,21 +61,17 @@ def gather_inputs(settings: Settings, month: Month, now_ms: int) -> ReportInputs
     charged = _charge_before(settings, books, inputs)
     definitions = books.read_definitions(month_end(inputs))
     latency = list_latency_targets(definitions)
-    targets = collect_targets(
-        inputs, [_identify(each) for each in latency], read_month_probes(settings, inputs)
-    )
+    start, _ = month_window(inputs.year, inputs.month, inputs.zone)
+    probes: Iterator[Probe] = books.read_probes(start, month_end(inputs))
+    if spool is not None:
+        probes = spool.keep(probes)
+    targets = collect_targets(inputs, [_identify(each) for each in latency], probes)
     targets = tuple(target for target in targets if target.days)
     shown = {target.name for target in targets}
     method = msgspec.structs.replace(
         inputs.method, targets=_describe_targets(settings, definitions, shown)
     )
     return msgspec.structs.replace(inputs, charged_before=charged, targets=targets, method=method)
-
-
-def read_month_probes(settings: Settings, inputs: ReportInputs) -> Iterator[Probe]:
-    """Every latency probe of the month, in the order of sending, read anew at each call."""
-    start, _ = month_window(inputs.year, inputs.month, inputs.zone)
-    return MonthBooks(settings.store.path).read_probes(start, month_end(inputs))
 
 
 def month_end(inputs: ReportInputs) -> int:

@@ -9,18 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-import msgspec
-from msgspec import field
-
+from netwatch.agent.scenario_model import (
+    AgentOffScenario,
+    BandwidthScenario,
+    CableOutScenario,
+    ClockLostScenario,
+    DegradedScenario,
+    OutageScenario,
+    RttScenario,
+    ScenarioFile,
+)
 from netwatch.config.convert import Converter
 from netwatch.config.forms import check_date, check_path, check_text
 from netwatch.config.load import read_document
-from netwatch.config.model import BytesPerSecond, Milliseconds
 from netwatch.config.notes import Notes, Refused, show_path, show_quoted
 from netwatch.config.rules import between, check_share, of_text
 from netwatch.config.units import format_duration, format_rate
@@ -32,77 +37,6 @@ from netwatch.records import Cause
 
 _MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 _MOST_DAYS = 366
-
-
-class RttScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A target's usual round trip; ``target = "*"`` is every one without its own."""
-
-    target: str
-    base_ms: Milliseconds = field(default=Milliseconds(12), name="base")
-    jitter_ms: Milliseconds = field(default=Milliseconds(1), name="jitter")
-    loss: Decimal = Decimal("0.0005")
-
-
-class OutageScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    cause: Literal["gateway", "access", "upstream", "dns"]
-    start: str
-    lasts_ms: Milliseconds = field(name="lasts")
-
-
-class DegradedScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    cause: Literal["loss", "latency"]
-    start: str
-    lasts_ms: Milliseconds = field(name="lasts")
-    loss: Decimal | None = None
-    rtt_ms: Milliseconds | None = field(default=None, name="rtt")
-
-
-class AgentOffScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: Literal["stopped", "crashed", "power_loss"]
-    start: str
-    lasts_ms: Milliseconds = field(name="lasts")
-
-
-class CableOutScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    start: str
-    lasts_ms: Milliseconds = field(name="lasts")
-
-
-class ClockLostScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    start: str
-    lasts_ms: Milliseconds = field(name="lasts")
-    never: bool = False
-
-
-class BandwidthScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Throughput tests; shares are of the slots, and what is left of them is valid."""
-
-    per_day: int | None = None  # None: the configuration's
-    down: BytesPerSecond = BytesPerSecond(11_750_000)
-    up: BytesPerSecond = BytesPerSecond(5_875_000)
-    spread: Decimal = Decimal("0.02")  # standard deviation, as a share of the rate
-    evening: Decimal = Decimal(1)  # of the rate, from 18 to 23 h
-    skipped: Decimal = Decimal(0)
-    failed: Decimal = Decimal(0)
-    device_limited: Decimal = Decimal(0)
-
-
-class ScenarioFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One scenario; local times are of the site's zone."""
-
-    month: str | None = None  # "2026-10"; or instead:
-    start: str | None = None  # "2026-10-05", and
-    days: int | None = None
-    configuration: str | None = None  # the agent's, from this file's folder
-    seed: int = 1
-    interval_ms: Milliseconds | None = field(default=None, name="interval")
-    rtt: tuple[RttScenario, ...] = ()
-    outage: tuple[OutageScenario, ...] = ()
-    degraded: tuple[DegradedScenario, ...] = ()
-    agent_off: tuple[AgentOffScenario, ...] = ()
-    cable_out: tuple[CableOutScenario, ...] = ()
-    clock_lost: tuple[ClockLostScenario, ...] = ()
-    bandwidth: BandwidthScenario | None = None
 
 
 _EVENTS = ("outage", "degraded", "agent_off", "cable_out", "clock_lost")

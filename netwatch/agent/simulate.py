@@ -13,7 +13,7 @@ import random
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 import msgspec
@@ -21,10 +21,10 @@ import msgspec
 from netwatch import __version__
 from netwatch.agent.recorder import INCIDENTS, LINK_MS, SEEN, format_key
 from netwatch.agent.sampling import Sampler, UsualRtt
-from netwatch.agent.scenario_file import BandwidthScenario, RttScenario, ScenarioFile
+from netwatch.agent.scenario_model import RttScenario, ScenarioFile
+from netwatch.agent.simulated_tests import SimulatedTests
 from netwatch.config.model import Settings
 from netwatch.config.targets import complete_targets
-from netwatch.core.calendars import civil_date, day_start, local_time
 from netwatch.core.ledger import find_incidents, sum_spans
 from netwatch.core.scenario import AgentLife, Story, expect_ledger, paint_layers, plan_lives
 from netwatch.errors import StoreError, UsageError
@@ -34,14 +34,11 @@ from netwatch.store.chain import close_days
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.marks import mark_simulated, read_simulated
-from netwatch.store.throughput import BandwidthRow, append_skip, append_test
 
 #: The monotonic clock's reading when the first run of a boot begins.
 _BOOTED_MS = 30_000
 _HOUR_MS = 3_600_000
-_SECONDS_OF_A_TEST = 10
 _SUFFIXES = ("", "-wal", "-shm")
-_SKIPS = ("busy_link", "quiet_hours", "data_budget")
 #: Addresses for what the configuration leaves to be found (RFC 5737 documentation ranges).
 _FOUND = {Role.GATEWAY: "192.0.2.1", Role.FIRST_HOP: "198.51.100.1", Role.RESOLVER: "192.0.2.1"}
 
@@ -190,7 +187,17 @@ class _Telling:
                 boot_id=boot_id, monotonic_ms=life.start_ms - offset_ms, offset_ms=offset_ms
             )
             placed.append((life, self._live(life, anchor, on_hour), offset_ms))
-        tests = self._test_throughput(placed)
+        tests = 0
+        if self._scenario.bandwidth is not None:
+            tests = SimulatedTests(
+                told=self._scenario.bandwidth,
+                settings=self._settings.bandwidth,
+                story=self._story,
+                ledger=self._ledger,
+                connection=self._connection,
+                zone=self._zone,
+                rng=self._rng,
+            ).enter(placed)
         closed = 0
         while now := close_days(self._connection, self._story.end_ms, full_days=31):
             closed += len(now)
@@ -280,79 +287,6 @@ class _Telling:
             self._seen = True
             counters |= {(SEEN, role.value): 1 for role in (Role.GATEWAY, Role.FIRST_HOP)}
         return counters
-
-    def _test_throughput(self, lives: Sequence[tuple[AgentLife, int, int]]) -> int:
-        """Throughput tests at seeded times in the slots of each day; returns how many slots."""
-        told = self._scenario.bandwidth
-        if told is None:
-            return 0
-        per_day = self._settings.bandwidth.per_day if told.per_day is None else told.per_day
-        day, slots = civil_date(self._story.start_ms, self._zone), 0
-        self._connection.execute("BEGIN IMMEDIATE")
-        while day_start(day, self._zone) < self._story.end_ms:
-            for at_ms in self._draw_slots(day, per_day):
-                place = next(
-                    (each for each in lives if each[0].start_ms <= at_ms < each[0].end_ms), None
-                )
-                if place is not None and place[0].clock_from_ms is not None:
-                    self._test(told, at_ms, run_id=place[1], offset_ms=place[2])
-                    slots += 1
-            day += timedelta(days=1)
-        self._connection.execute("COMMIT")
-        return slots
-
-    def _draw_slots(self, day: date, per_day: int) -> list[int]:
-        start_ms = day_start(day, self._zone)
-        length_ms = (day_start(day + timedelta(days=1), self._zone) - start_ms) // max(1, per_day)
-        return [
-            start_ms + slot * length_ms + self._rng.randrange(length_ms) for slot in range(per_day)
-        ]
-
-    def _test(self, told: BandwidthScenario, at_ms: int, *, run_id: int, offset_ms: int) -> None:
-        carries = any(
-            span.start_ms <= at_ms < span.end_ms
-            and (span.verdict is Verdict.UP or span.verdict is Verdict.DEGRADED)
-            for span in self._ledger
-        )
-        drawn = self._rng.random()
-        if drawn < told.skipped:
-            append_skip(
-                self._connection,
-                run_id=run_id,
-                due_mono_ms=at_ms - offset_ms,
-                due_ms=at_ms,
-                reason=self._rng.choice(_SKIPS),
-            )
-            return
-        failed = not carries or drawn < told.skipped + told.failed
-        limited = not failed and drawn < told.skipped + told.failed + told.device_limited
-        peak = local_time(at_ms, self._zone).hour in range(18, 23)
-        share = (float(told.evening) if peak else 1.0) * (0.6 if limited else 1.0)
-        rates = [
-            int(rate * share * max(0.05, min(1.03, self._rng.gauss(1.0, float(told.spread)))))
-            for rate in (told.down, told.up)
-        ]
-        invalid = "test_server_failed" if failed else "device_limited" if limited else None
-        engine = self._settings.bandwidth.engine
-        idle_us = 9_000 + self._rng.randrange(6_000)
-        append_test(
-            self._connection,
-            BandwidthRow(
-                run_id=run_id,
-                started_mono_ms=at_ms - offset_ms,
-                started_ms=at_ms,
-                engine="librespeed" if engine == "auto" else engine,
-                down_bytes_per_second=None if failed else rates[0],
-                up_bytes_per_second=None if failed else rates[1],
-                down_bytes=0 if failed else rates[0] * _SECONDS_OF_A_TEST,
-                up_bytes=0 if failed else rates[1] * _SECONDS_OF_A_TEST,
-                idle_rtt_us=None if failed else idle_us,
-                down_loaded_rtt_us=None if failed else idle_us + self._rng.randrange(25_000),
-                up_loaded_rtt_us=None if failed else idle_us + self._rng.randrange(40_000),
-                down_invalid=invalid,
-                up_invalid=invalid,
-            ),
-        )
 
 
 def _take_spans(

@@ -73,8 +73,9 @@ def report(
         raise UsageError("--mail: the configuration has no [mail]: write host, sender, recipients")
     if mail and not {"csv", "json"} <= set(wanted):
         raise UsageError("--mail: sends the evidence, so csv and json must be among --format")
-    load_needed(pdf="pdf" in wanted)
-    from netwatch.agent.monthly import find_last_month, gather_inputs, read_month_probes
+    load_needed((*_NEEDED, "weasyprint") if "pdf" in wanted else _NEEDED)
+    from netwatch.agent.monthly import find_last_month, gather_inputs
+    from netwatch.agent.probe_spool import ProbeSpool
     from netwatch.report.publish import publish_report
     from netwatch.report.sign import read_private_key
 
@@ -83,16 +84,17 @@ def report(
     now_ms = SystemClock().wall_ms()
     year, number = asked or find_last_month(now_ms, zone)
     folder = output or Path(f"netwatch-{settings.site.id}-{year:04}-{number:02}")
-    inputs = gather_inputs(settings, (year, number), now_ms)
     try:
-        published = publish_report(
-            folder,
-            inputs,
-            read_month_probes(settings, inputs),
-            languages=spoken,  # type: ignore[arg-type]  # only words of the list above
-            formats=wanted,  # type: ignore[arg-type]  # the same
-            key=key,
-        )
+        with ProbeSpool() as spool:
+            inputs = gather_inputs(settings, (year, number), now_ms, spool)
+            published = publish_report(
+                folder,
+                inputs,
+                spool.replay(),
+                languages=spoken,  # type: ignore[arg-type]  # only words of the list above
+                formats=wanted,  # type: ignore[arg-type]  # the same
+                key=key,
+            )
     except OSError as error:
         raise UsageError(
             f"{error.filename or folder}: cannot be written: {error.strerror or error}"
@@ -128,9 +130,9 @@ def split_choices(text: str, known: Sequence[str], option: str) -> list[str]:
     return words
 
 
-def load_needed(*, pdf: bool) -> None:
-    """Load what the report needs beyond the agent; raises NetwatchError with the remedy."""
-    for name in (*_NEEDED, "weasyprint") if pdf else _NEEDED:
+def load_needed(names: Sequence[str]) -> None:
+    """Load what a report needs beyond the agent; raises NetwatchError with the remedy."""
+    for name in names:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError:

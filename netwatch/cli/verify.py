@@ -26,7 +26,7 @@ def verify(bundle: Path, key: Path | None, *, as_json: bool) -> int:
 
     Exit 1 when anything differs, each thing on a line of its own.
     """
-    load_needed(pdf=False)
+    load_needed(("cryptography",))
     from netwatch.report.recompute import recompute_report
     from netwatch.report.sign import read_public_key
     from netwatch.report.verify import verify_bundle

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from netwatch.store.batch import Batch, join_batches
+from netwatch.store.compact import CompactObservations
 
 #: At defaults 156 observations a minute at about 400 bytes: two hours in 8 MB.
 MAX_OBSERVATIONS = 20_000
@@ -81,7 +82,15 @@ class Backlog:
         return self._batches[self._tried] if self._tried < len(self._batches) else None
 
     def mark_handed_out(self) -> None:
-        """What `next_new` returned is written down somewhere under its own sequence."""
+        """What `next_new` returned is written down somewhere under its own sequence.
+
+        It may wait for minutes now: its observations are kept small.
+        """
+        batch = self._batches[self._tried]
+        if batch.observations:
+            self._batches[self._tried] = msgspec.structs.replace(
+                batch, observations=CompactObservations(batch.observations)
+            )
         self._tried += 1
 
     def take(self, most: int) -> tuple[Batch, ...]:

@@ -5,7 +5,7 @@ Rule of this file: values, and the joining of two. It knows no database and no t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     anchor: Anchor | None  # None while the clock is not synchronised
     watched_to_mono_ms: int  # up to here the agent answers for what the spans say
     spans: tuple[LayerSpan, ...] = ()  # new ones, and the open ones as far as they have come
-    observations: tuple[Observation, ...] = ()
+    observations: Sequence[Observation] = ()
     counters: Mapping[tuple[str, str], int] = {}  # (name, label): increment
     checks: tuple[Check, ...] = ()  # those now in force; entered where they differ
     sequence: int | None = None  # ascending in a run; None: the next one (the writer gives it)
@@ -55,7 +55,7 @@ def join_batches(first: Batch, second: Batch) -> Batch:
         anchor=second.anchor or first.anchor,
         watched_to_mono_ms=max(first.watched_to_mono_ms, second.watched_to_mono_ms),
         spans=tuple(spans.values()),
-        observations=first.observations + second.observations,
+        observations=(*first.observations, *second.observations),
         counters=counters,
         checks=second.checks or first.checks,
         sequence=second.sequence,

@@ -128,4 +128,5 @@ def _find_records(content: bytes) -> Iterator[Batch]:
         # A record of a later version, or a chance in four thousand million: not ours to read.
         with contextlib.suppress(zlib.error, msgspec.DecodeError, UnicodeDecodeError):
             plain = zlib.decompressobj().decompress(packed, _MAX_PLAIN_BYTES)
-            yield decoder.decode(plain)
+            batch = decoder.decode(plain)
+            yield msgspec.structs.replace(batch, observations=tuple(batch.observations))

@@ -151,6 +151,8 @@ class Journal:
         batch: Batch,
         definitions: dict[str, _Definition],
     ) -> None:
+        # Unpacked once, where they were kept small.
+        batch = msgspec.structs.replace(batch, observations=tuple(batch.observations))
         offset_ms = None
         if batch.anchor is not None:
             offset_ms = enter_anchor(self._connection, batch.run_id, batch.anchor)

@@ -6,7 +6,9 @@ time, a lost one has None, and one that was skipped or is not to be trusted is i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
 from netwatch.core.packing import unpack_latency
 from netwatch.records import Outcome
@@ -15,6 +17,9 @@ from netwatch.store.queries import Reader
 #: Probes are recorded when they are settled, so the order of recording is off by a timeout
 #: at most; an hour lived twice, because a clock was put back, is off by more.
 _WINDOW_MS = 120_000
+#: So much is put in order at a time.
+_TOGETHER_MS = 1_800_000
+_ORDER = itemgetter(0, 1)
 
 #: Sent (UTC ms), name of the check, round trip in µs or None when lost.
 SentProbe = tuple[int, str, int | None]
@@ -35,13 +40,14 @@ def read_probes(
     }
     waiting: list[SentProbe] = []
     given_ms = from_ms
+    newest_ms = sorted_ms = from_ms
     for block in reader.read_blocks(from_ms, to_ms):
         for series in unpack_latency(block.packed):
             name = names.get(series.check_number)
             if name is None:
                 continue
             if series.outcome is Outcome.ANSWERED and series.rtt_us:
-                times: tuple[int | None, ...] = series.rtt_us
+                times: Sequence[int | None] = series.rtt_us
             elif series.outcome is Outcome.FAILED:
                 times = (None,) * len(series.due_ms)
             else:
@@ -51,24 +57,20 @@ def read_probes(
                 (due_ms + offset_ms, name, rtt_us)
                 for due_ms, rtt_us in zip(series.due_ms, times, strict=True)
             ]
-        if not waiting:
+            newest_ms = max(newest_ms, series.due_ms[-1] + offset_ms)
+        if newest_ms - sorted_ms < _TOGETHER_MS:
             continue
-        waiting.sort(key=_order)
-        settled_ms = min(waiting[-1][0] - _WINDOW_MS, to_ms)
-        if waiting[0][0] < settled_ms:
-            kept = 0
-            for probe in waiting:
-                if probe[0] >= settled_ms:
-                    break
-                kept += 1
-                if probe[0] >= given_ms:
-                    yield probe
-            given_ms = max(given_ms, settled_ms)
-            del waiting[:kept]
+        sorted_ms = newest_ms
+        waiting.sort(key=_ORDER)
+        settled_ms = min(newest_ms - _WINDOW_MS, to_ms)
+        # A name that sorts before all others, so that the cut is before the instant itself.
+        kept = bisect_left(waiting, (settled_ms, ""), key=_ORDER)
+        for probe in waiting[:kept]:
+            if probe[0] >= given_ms:
+                yield probe
+        given_ms = max(given_ms, settled_ms)
+        del waiting[:kept]
+    waiting.sort(key=_ORDER)
     for probe in waiting:
         if given_ms <= probe[0] < to_ms:
             yield probe
-
-
-def _order(probe: SentProbe) -> tuple[int, str]:
-    return probe[0], probe[1]
