@@ -61,7 +61,15 @@ def install(folder: Path) -> Path:
         shutil.copy(_ROOT / name, sources)
     shutil.copytree(_ROOT / "netwatch", sources / "netwatch")
     subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(sources)],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            str(sources),
+        ],
         check=True,
     )
     # As packages do: the agent runs with -OO, and need not compile at its first start.

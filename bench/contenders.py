@@ -139,7 +139,7 @@ def wait_for(namespace: str, port: int) -> None:
     """Until the port answers."""
     for _ in range(100):
         try:
-            fetch(namespace, port, "/")
+            fetch(namespace, port, "/metrics")
         except OSError:
             time.sleep(0.1)
         else:

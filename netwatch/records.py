@@ -150,7 +150,9 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None
     start_ms: int
     end_ms: int
-    reason: str | None = None  # finer than the cause: stopped, crashed, power_loss, stalled, carrier …
+    reason: str | None = (
+        None  # finer than the cause: stopped, crashed, power_loss, stalled, carrier …
+    )
 
     @property
     def duration_ms(self) -> int:

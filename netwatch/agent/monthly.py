@@ -89,8 +89,8 @@ def gather_figures(
     start, end = month_window(year, number, zone)
     if now_ms < start:
         raise UsageError(
-            f"{year:04}-{number:02}: that month has not begun: ask for one that has, "
-            f"{'-'.join(f'{part:02}' for part in find_last_month(now_ms, zone))} at the latest finished"
+            f"{year:04}-{number:02}: that month has not begun: the last that is over is "
+            f"{'-'.join(f'{part:02}' for part in find_last_month(now_ms, zone))}"
         )
     if now_ms < end:
         now_ms = max(start, books.find_end_ms(now_ms))

@@ -36,9 +36,10 @@ def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
         "PYTHONPATH": os.pathsep.join(_list_folders()),
     }
     # -OO leaves docstrings and assertions behind; these state what is always so. -S leaves
-    # out what other packages have put into every start of this interpreter.
+    # out what other packages have put into every start of this interpreter, -P what lies in
+    # the folder it is started from.
     start = "from netwatch.agent.main import main; main()"
-    command = [sys.executable, "-S", "-OO", "-c", start]
+    command = [sys.executable, "-P", "-S", "-OO", "-c", start]
     os.execve(sys.executable, [*command, *(["--verbose"] if verbose else [])], environment)  # noqa: S606 -- our own interpreter, no shell
 
 

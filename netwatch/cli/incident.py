@@ -15,7 +15,7 @@ import click
 
 from netwatch.cli.civil_time import parse_instant, parse_month, show_instant
 from netwatch.cli.options import author_option, config_option, json_option
-from netwatch.cli.status import CAUSES, render_duration
+from netwatch.cli.status import render_duration
 from netwatch.clock import SystemClock
 from netwatch.config.load import load_settings
 from netwatch.core.calendars import month_window
@@ -198,18 +198,16 @@ def _print(
         click.echo("no failure of the line is on record")
         return
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2))
-    for heading in ("id", "from", "to", "for", "cause", "ticket", "entries"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("id", "from", "for", "cause"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("ticket", overflow="fold")
     for each in outages:
-        entries = annotations.get(each.id, ())
-        merged = merge_annotations(entries)
+        merged = merge_annotations(annotations.get(each.id, ()))
         table.add_row(
             each.id,
             show_instant(each.start_ms, zone),
-            "under way" if each.end_ms is None else show_instant(each.end_ms, zone),
-            render_duration(each.duration_ms),
-            CAUSES[each.cause.value],
+            render_duration(each.duration_ms) + (", under way" if each.end_ms is None else ""),
+            each.cause.value,
             (merged.ticket if merged else None) or "—",
-            str(len(entries)),
         )
     Console().print(table)

@@ -140,7 +140,7 @@ def _print(records: Sequence[ExclusionRecord], zone: ZoneInfo) -> None:
         return
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2))
     for heading in ("id", "from", "to", "reason", "entered"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "id")
     for record in records:
         entry = record.entry
         entered = f"{entry.author}, {show_instant(entry.entered_ms, zone)}"

@@ -43,6 +43,7 @@ _REASONS = {
     "no_record": _("no record"),
     "absent": _("device not there"),
     "silent": _("device silent"),
+    "unrecorded": _("device running, nothing recorded"),
     "carrier": _("cable out of the device"),
     "address": _("device without an address"),
     "default_route": _("device without a route"),

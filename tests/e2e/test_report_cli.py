@@ -302,7 +302,7 @@ def test_a_partial_report_ends_with_the_newest_commit_of_a_running_agent(site: P
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--month", "2999-01"], "2999-01: that month has not begun: ask for one that has"),
+        (["--month", "2999-01"], "2999-01: that month has not begun: the last that is over is 2"),
         (["--month", "october"], "--month: must be a year and a month like 2026-10, got 'october'"),
         (["--format", "docx"], "--format: must be of html, pdf, csv, json, got 'docx'"),
         (["--lang", ","], "--lang: must name at least one of fr, en"),

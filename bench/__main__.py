@@ -1,0 +1,92 @@
+"""`make bench`: every promised figure, as a table and as JSON.
+
+Rule of this file: it runs the benches one after another, shows what each reached, and
+writes nothing by hand. A goal that was missed makes it exit 1.
+
+    python -m bench [NAME …] [--quick] [--output FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: Name -> how it is run, thoroughly or quickly.
+BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
+    "rtt": lambda quick: _module("rtt").run(10 if quick else 30),
+    "agent": lambda quick: _module("agent").run(30 if quick else 120),
+    "scrape": lambda _quick: _module("scrape").run(),
+    "disk": lambda _quick: _module("disk").run(),
+    "report": lambda _quick: _module("report").run(),
+    "lab": lambda _quick: _module("lab").run(),
+    "soak": lambda quick: _module("lab").run_soak(2 if quick else 30),
+}
+
+
+def _module(name: str) -> Any:  # noqa: ANN401 -- each bench is a module with run()
+    return importlib.import_module(f"bench.{name}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benches named, or all; 1 when one missed its goal or failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, wider spread")
+    parser.add_argument("--output", type=Path, default=Path("bench/results/bench.json"))
+    options = parser.parse_args(arguments)
+    results: dict[str, Any] = {
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "quick": options.quick,
+    }
+    failed = False
+    for name in options.names or BENCHES:
+        started = time.monotonic()
+        print(f"{name} …", file=sys.stderr, flush=True)
+        try:
+            result = BENCHES[name](options.quick)
+        except Exception as error:  # noqa: BLE001 -- the others are still to be measured
+            result = {"reached": False, "error": f"{type(error).__name__}: {error}"}
+        result["took_s"] = round(time.monotonic() - started, 1)
+        results[name] = result
+        failed = failed or result.get("reached") is False
+        print_result(name, result)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"\nall of it: {options.output}")
+    return 1 if failed else 0
+
+
+def print_result(name: str, result: dict[str, Any]) -> None:
+    """One bench's figures as an indented list, its goal and whether it was reached."""
+    reached = result.get("reached")
+    mark = {True: "reached", False: "MISSED", None: "measured"}[reached]
+    print(f"\n== {name}: {mark} ({result['took_s']} s)")
+    for key, value in result.items():
+        if key not in ("reached", "took_s"):
+            _print_value(key, value, 1)
+
+
+def _print_value(key: str, value: object, depth: int) -> None:
+    indent = "  " * depth
+    if isinstance(value, dict):
+        flat = all(not isinstance(item, dict | list) for item in value.values())
+        if flat:
+            row = ", ".join(f"{name} {item}" for name, item in value.items())
+            print(f"{indent}{key}: {row}")
+        else:
+            print(f"{indent}{key}:")
+            for name, item in value.items():
+                _print_value(str(name), item, depth + 1)
+    else:
+        print(f"{indent}{key}: {value}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
