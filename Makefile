@@ -33,7 +33,9 @@ deps-test: $(VENV)/.installed-dev
 	@tests/install-debian-packages.sh
 
 test: deps-test
-	$(PYTEST)
+	$(PYTEST) -q -n 2 --ignore=tests/netlab
+	@# The labs time what they do: alone, one story beside another.
+	$(PYTEST) -q tests/netlab
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -3,7 +3,7 @@
 Rule of this file: it runs the benches one after another, shows what each reached, and
 writes nothing by hand. A goal that was missed makes it exit 1.
 
-    python -m bench [NAME …] [--quick] [--output FILE]
+    python -m bench [NAME …] [--quick] [--publish] [--output FILE]
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from bench.figures import replace_figures
 
 #: Name -> how it is run, thoroughly or quickly.
 BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
@@ -39,6 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="shorter runs, wider spread")
+    parser.add_argument(
+        "--publish", action="store_true", help="write docs/figures.json and the README's table"
+    )
     parser.add_argument("--output", type=Path, default=Path("bench/results/bench.json"))
     options = parser.parse_args(arguments)
     results: dict[str, Any] = {
@@ -60,7 +65,18 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(f"\nall of it: {options.output}")
+    if options.publish:
+        publish(results)
     return 1 if failed else 0
+
+
+def publish(results: dict[str, Any]) -> None:
+    """Put the results into docs/figures.json, beside those of benches not run, and README.md."""
+    figures, readme = Path("docs/figures.json"), Path("README.md")
+    kept = json.loads(figures.read_text(encoding="utf-8")) if figures.exists() else {}
+    kept.update(results)
+    figures.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    readme.write_text(replace_figures(readme.read_text(encoding="utf-8"), kept), encoding="utf-8")
 
 
 def print_result(name: str, result: dict[str, Any]) -> None:

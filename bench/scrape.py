@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 import tracemalloc
+from typing import Any
 
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.records import Role
@@ -20,7 +21,7 @@ _ROUNDS = 200
 _ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
 
 
-def run() -> dict[str, object]:
+def run() -> dict[str, Any]:
     """Median and 99th percentile of the CPU time of a scrape, in ms, and the body's size."""
     roles = [Role.GATEWAY, Role.FIRST_HOP, Role.RESOLVER]
     roles += [Role.INTERNET] * (TARGETS - len(roles))
@@ -31,7 +32,7 @@ def run() -> dict[str, object]:
         )
     )
     renderer = MetricsRenderer()
-    result: dict[str, object] = {"targets": TARGETS, "promised_ms": PROMISED_MS}
+    result: dict[str, Any] = {"targets": TARGETS, "promised_ms": PROMISED_MS}
     for name, accept in (("text", ""), ("openmetrics", _ACCEPT)):
         costs = []
         body = b""
@@ -49,6 +50,10 @@ def run() -> dict[str, object]:
         result[f"{name}_cpu_p99_ms"] = round(statistics.quantiles(costs, n=100)[98], 2)
         result[f"{name}_bytes"] = len(body)
     result["series"] = sum(not line.startswith(b"#") for line in renderer(snapshot)[0].splitlines())
+    result["goal"] = f"at most {PROMISED_MS} ms of CPU"
+    result["reached"] = (
+        max(result["text_cpu_p99_ms"], result["openmetrics_cpu_p99_ms"]) <= PROMISED_MS
+    )
     tracemalloc.start()
     renderer(snapshot)
     result["peak_bytes"] = tracemalloc.get_traced_memory()[1]

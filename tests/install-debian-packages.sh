@@ -3,11 +3,12 @@
 # otherwise it names it and, under CI=true, fails.
 set -eu
 packages="
-    iproute2:ip nftables:nft fping:fping prometheus:promtool iperf3:iperf3
+    iproute2:ip nftables:nft fping:fping prometheus:promtool
     prometheus-blackbox-exporter:prometheus-blackbox-exporter
     prometheus-smokeping-prober:prometheus-smokeping-prober
     dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
-    faketime:faketime poppler-utils:pdftoppm openssl:openssl libcap2-bin:setpriv
+    poppler-utils:pdftoppm openssl:openssl openssh-client:ssh-keygen
+    e2fsprogs:mkfs.ext4 mount:losetup util-linux:setpriv npm:npm
     fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     libpango-1.0-0:/usr/share/doc/libpango-1.0-0 libpangoft2-1.0-0:/usr/share/doc/libpangoft2-1.0-0
 "

@@ -1,0 +1,119 @@
+"""The README's table of figures, written from the results and never by hand.
+
+Rule of this file: pure. `python -m bench --publish` puts it in place; a test holds that
+README.md says what docs/figures.json does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def replace_figures(readme: str, results: Mapping[str, Any]) -> str:
+    """The README with the table between its marks written anew."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{render_figures(results)}{END}{after}"
+
+
+def render_figures(results: Mapping[str, Any]) -> str:
+    """Markdown: what was asked, what was reached."""
+    lines = [f"On {results['machine']}.", ""]
+    if "rtt" in results:
+        lines += _render_rtt(results["rtt"])
+    if "agent" in results:
+        lines += _render_agent(results["agent"])
+    lines += ["| | goal | measured |", "|---|---|---|"]
+    for name, words in _ROWS.items():
+        if name in results:
+            lines.append(words(results[name]))
+    return "\n".join([*lines, ""])
+
+
+def _render_rtt(rtt: Mapping[str, Any]) -> list[str]:
+    conditions = rtt["conditions"]
+    programs = list(next(iter(conditions.values())))
+    lines = [
+        "Round-trip time, error against the wire's truth behind a 20 ms relay, median / 99th "
+        "percentile in ms (`python -m bench rtt`):",
+        "",
+        "| | " + " | ".join(conditions) + " |",
+        "|---" * (len(conditions) + 1) + "|",
+    ]
+    for program in programs:
+        cells = []
+        for condition in conditions.values():
+            figure = condition[program]
+            cells.append(f"{figure['median_ms']:.3f} / {figure['p99_ms']:.3f}")
+        name = f"**{program}**" if program == "netwatch" else program
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _render_agent(agent: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "Twenty targets, one probe a second each; netwatch with store, metrics and page "
+        "(`python -m bench agent`):",
+        "",
+        "| | CPU, % of a core | resident, MiB |",
+        "|---|---|---|",
+    ]
+    for program, figure in agent["programs"].items():
+        name = f"**{program}**" if program == "netwatch" else program
+        lines.append(f"| {name} | {figure['cpu_percent']:.2f} | {figure['resident_mib']:.1f} |")
+    return [*lines, ""]
+
+
+def _lab_row(lab: Mapping[str, Any]) -> str:
+    stories = lab["stories"].values()
+    right = sum(1 for story in stories if story["problems"] == "none")
+    errors = [
+        abs(error)
+        for story in stories
+        if story["expected"].startswith(("down", "unknown"))
+        for error in (*story["start_error_ms"], *story["end_error_ms"])
+    ]
+    worst = f", worst error of an outage's ends {max(errors)} ms" if errors else ""
+    return (
+        f"| every scripted fault (`python -m bench lab`) | {lab['goal']} | "
+        f"{right} of {len(lab['stories'])} right{worst} |"
+    )
+
+
+def _soak_row(soak: Mapping[str, Any]) -> str:
+    parts = [
+        f"{name.replace('_', ' ')}: {figure['false_downs']} false"
+        for name, figure in soak.items()
+        if isinstance(figure, dict)
+    ]
+    return (
+        f"| {soak['minutes']:g} minutes at 5 % loss, and with one host dead "
+        f"(`python -m bench soak`) | no false down | {', '.join(parts)} |"
+    )
+
+
+def _scrape_row(scrape: Mapping[str, Any]) -> str:
+    return (
+        f"| CPU of a scrape at {scrape['targets']} targets, {scrape['series']} series "
+        f"(`python -m bench scrape`) | at most {scrape['promised_ms']} ms | "
+        f"{scrape['text_cpu_median_ms']} ms, 99th percentile {scrape['text_cpu_p99_ms']} ms |"
+    )
+
+
+def _disk_row(disk: Mapping[str, Any]) -> str:
+    return (
+        "| written to the card at defaults, file system journal included "
+        "(`python -m bench disk`) | at most 60 MB a day | "
+        f"{disk['device_bytes_per_day'] / 1e6:.0f} MB a day |"
+    )
+
+
+_ROWS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "lab": _lab_row,
+    "soak": _soak_row,
+    "scrape": _scrape_row,
+    "disk": _disk_row,
+}
