@@ -22,7 +22,7 @@ from bench.figures import replace_figures
 
 #: Name -> how it is run, thoroughly or quickly.
 BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
-    "rtt": lambda quick: _module("rtt").run(10 if quick else 30),
+    "rtt": lambda quick: _module("rtt").run(24 if quick else 120),
     "agent": lambda quick: _module("agent").run(30 if quick else 120),
     "scrape": lambda _quick: _module("scrape").run(),
     "disk": lambda _quick: _module("disk").run(),
