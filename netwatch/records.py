@@ -285,6 +285,19 @@ class RttPoint(msgspec.Struct, frozen=True, kw_only=True):
     max_us: int | None = None
 
 
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of lines handed to an outlet, in the order given.
+
+    The first ``accepted + rejected`` of them are done with, for good; the rest stays
+    (DESIGN.md, rule 7). ``problem`` is the sentence for whoever can mend it.
+    """
+
+    accepted: int
+    rejected: int
+    retry_after_ms: int | None = None  # the server's own wish
+    problem: str | None = None
+
+
 class CheckDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """What a check was, from an instant on: a target's address may change over the years."""
 

@@ -6,6 +6,7 @@ packages="
     iproute2:ip nftables:nft fping:fping prometheus:promtool
     prometheus-blackbox-exporter:prometheus-blackbox-exporter
     prometheus-smokeping-prober:prometheus-smokeping-prober
+    victoria-metrics:victoria-metrics faketime:faketime
     dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
     poppler-utils:pdftoppm openssl:openssl openssh-client:ssh-keygen
     e2fsprogs:mkfs.ext4 mount:losetup util-linux:setpriv npm:npm

@@ -15,7 +15,7 @@ import msgspec
 from netwatch.agent.addresses import Surroundings, build_checks, is_ipv6
 from netwatch.agent.events import FirstHopFound
 from netwatch.agent.outside import Outside
-from netwatch.agent.view import TargetState
+from netwatch.agent.target_state import TargetState
 from netwatch.config.model import Target
 from netwatch.probes.icmp_report import IcmpTarget
 from netwatch.records import Check, Role

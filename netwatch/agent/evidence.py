@@ -57,6 +57,8 @@ class Evidence:
 
     def hear_icmp_round(self, round_: Round) -> None:
         """A round of pings. Those that never left this machine are no evidence."""
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("round %d: %s", round_.number, describe_round(round_))
         probes = tuple(probe for probe in round_.probes if probe.reason not in OWN_FAULTS)
         internet = [probe for probe in probes if probe.role is Role.INTERNET]
         if not internet:
@@ -145,6 +147,7 @@ class Evidence:
         dropped (`hear_icmp_round`).
         """
         self._witness_waiting = False
+        _LOG.debug("connections were tried: %s", "traffic passes" if event.carries else "none")
         if not event.carries:
             self._carried = None
             self._judge.hear_witness(event.asked_ms)
@@ -194,3 +197,19 @@ class Evidence:
             # A local fault beside a silence is the local fault's.
             self._judge.go_blind(now_ms, cause=Cause.LOCAL, reason=fault)
         return came_back
+
+
+def describe_round(round_: Round) -> str:
+    """Who answered within how much, and who did not, for the log.
+
+    >>> told = RoundProbe(target_id="box", role=Role.GATEWAY, sent_ms=0, rtt_us=450)
+    >>> silent = RoundProbe(target_id="a", role=Role.INTERNET, sent_ms=0, rtt_us=None, reason="timeout")
+    >>> describe_round(Round(number=1, burst=False, probes=(told, silent), settled_ms=9))
+    'box 0.45 ms, a timeout'
+    """
+    return ", ".join(
+        f"{probe.target_id} {probe.reason}"
+        if probe.rtt_us is None
+        else f"{probe.target_id} {probe.rtt_us / 1000:.2f} ms"
+        for probe in round_.probes
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from netwatch.core.judge import DNS, LINK, QUALITY
-from netwatch.core.ledger import build_ledger
+from netwatch.core.ledger import MINIMUM_DNS_MS, build_ledger, clip_spans
 from netwatch.records import RttPoint, Run, Span
 from netwatch.store.queries import Reader
 
@@ -30,14 +30,21 @@ class AgentBooks:
         self._run_id = run_id
 
     def read_ledger(self, from_ms: int, to_ms: int) -> list[Span]:
-        """The final spans of ``[from_ms, to_ms)``, without hole or overlap."""
+        """The final spans of ``[from_ms, to_ms)``, without hole or overlap.
+
+        What lies around is read too: a failing of the resolvers that the edge cuts short
+        is weighed whole, so that the pieces of a day add up to the day.
+        """
+        first_ms, last_ms = from_ms - MINIMUM_DNS_MS, to_ms + MINIMUM_DNS_MS
         live = self._read_live()
         layers = {
-            layer: replace_tail(self._reader.read_spans(from_ms, to_ms, layer), live.get(layer, ()))
+            layer: replace_tail(
+                self._reader.read_spans(first_ms, last_ms, layer), live.get(layer, ())
+            )
             for layer in (LINK, DNS, QUALITY)
         }
-        runs = [self._reach(run, to_ms) for run in self._reader.read_runs(0, to_ms)]
-        return build_ledger(layers, runs, from_ms, to_ms)
+        runs = [self._reach(run, to_ms) for run in self._reader.read_runs(0, last_ms)]
+        return clip_spans(build_ledger(layers, runs, first_ms, last_ms), from_ms, to_ms)
 
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> Sequence[RttPoint]:
         """Latency by target and step, as far as it has been committed."""

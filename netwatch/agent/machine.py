@@ -160,6 +160,7 @@ class Machine:
         self._schedule.realign()
 
     def submit(self, batch: Batch, *, urgent: bool) -> None:
+        _LOG.debug("to the books: %d spans, %d probes", len(batch.spans), len(batch.observations))
         self._writer.submit(batch, urgent=urgent)
 
     def describe_store(self) -> StoreView:

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from zoneinfo import ZoneInfo
 
+from netwatch.core.campaign_record import (
+    Campaign,
+    CampaignBooks,
+    RoundTrips,
+    list_windows,
+    match_tests,
+)
 from netwatch.core.contract import DAY_MS, Contract
+from netwatch.core.intervals import Interval
 from netwatch.core.judge import DNS, LINK, QUALITY
 from netwatch.core.ledger import build_ledger
+from netwatch.core.peak_hours import BEAD
 from netwatch.core.throughput import ThroughputTest
-from netwatch.records import CheckDefinition, Span, Verdict
+from netwatch.records import CheckDefinition, Role, Span, Verdict
 from netwatch.store.annals import Annals, ExclusionRecord
+from netwatch.store.campaigns import Campaigns
 from netwatch.store.probes import SentProbe, read_probes
 from netwatch.store.queries import Reader
 from netwatch.store.throughput import BandwidthRow, ThroughputBooks, split_directions
@@ -35,6 +46,7 @@ class MonthBooks:
     def __init__(self, path: str) -> None:
         self.reader = Reader(path)
         self.annals = Annals(path)
+        self.campaigns = Campaigns(path)
         self._throughput = ThroughputBooks(path)
 
     def read_ledger(self, from_ms: int, to_ms: int) -> list[Span]:
@@ -107,6 +119,45 @@ class MonthBooks:
     def count_skips(self, from_ms: int, to_ms: int) -> Mapping[str, int]:
         """Tests of the range that were not run, by reason."""
         return self._throughput.count_skips(from_ms, to_ms)
+
+    def read_campaigns(self, start_ms: int, end_ms: int, now_ms: int) -> tuple[CampaignBooks, ...]:
+        """The campaigns with a slot in the range, each with all its tests before ``now_ms``."""
+        return tuple(
+            self.read_campaign(campaign, now_ms)
+            for campaign in self.campaigns.read()
+            if any(start_ms <= slot_ms < end_ms for slot_ms in campaign.slots)
+        )
+
+    def read_campaign(self, campaign: Campaign, now_ms: int) -> CampaignBooks:
+        """One campaign with the tests of its slots, and its evenings' round trips."""
+        zone = ZoneInfo(campaign.timezone)
+        windows = [
+            (from_ms, min(to_ms, now_ms))
+            for from_ms, to_ms in list_windows(campaign, zone)
+            if from_ms < now_ms
+        ]
+        tests = self.read_tests(windows[0][0], windows[-1][1]) if windows else ()
+        return CampaignBooks(
+            campaign=campaign,
+            tests=match_tests(campaign, zone, tests),
+            round_trips=self._count_round_trips(windows)
+            if campaign.profile == "peak"
+            else RoundTrips(),
+        )
+
+    def _count_round_trips(self, windows: Iterable[Interval]) -> RoundTrips:
+        """Of the internet targets: the line's, not a box's or a server's."""
+        names = frozenset(
+            check.check_id
+            for check in self.reader.read_checks()
+            if check.kind in _LATENCY_KINDS and check.role is Role.INTERNET
+        )
+        sent = within = 0
+        for from_ms, to_ms in windows:
+            for _, _, rtt_us in read_probes(self.reader, from_ms, to_ms, names):
+                sent += 1
+                within += rtt_us is not None and rtt_us <= (BEAD.rtt_limit_us or 0)
+        return RoundTrips(sent=sent, within=within)
 
     def read_exclusions(self, from_ms: int, to_ms: int) -> tuple[ExclusionRecord, ...]:
         """The entries that touch the range, those taken back too."""

@@ -16,7 +16,6 @@ import msgspec
 from netwatch import __version__
 from netwatch.agent.contract_terms import build_money, build_versions
 from netwatch.agent.month_books import MonthBooks, list_latency_targets, truncate_address
-from netwatch.agent.probe_spool import ProbeSpool
 from netwatch.config.model import Settings
 from netwatch.core.calendars import civil_date, contract_year, month_window
 from netwatch.core.contract import Contract, contract_at
@@ -27,11 +26,14 @@ from netwatch.errors import UsageError
 from netwatch.records import CheckDefinition
 from netwatch.report.build import build_report, measure_year_before
 from netwatch.report.holidays_calendar import read_holidays
-from netwatch.report.identity import CircuitIdentity, Method, SiteIdentity
+from netwatch.report.identity import ChainEnd, CircuitIdentity, Evidence, Method, SiteIdentity
 from netwatch.report.inputs import Probe, ReportInputs
 from netwatch.report.recompute import collect_targets
+from netwatch.report.rtt_table import RttTable
 from netwatch.report.terms import TargetIdentity
 from netwatch.store.annals import ExclusionRecord
+from netwatch.store.chain_verify import read_chain_end
+from netwatch.store.marks import read_simulated
 
 Month = tuple[int, int]
 
@@ -47,12 +49,12 @@ def find_last_month(now_ms: int, zone: ZoneInfo) -> Month:
 
 
 def gather_inputs(
-    settings: Settings, month: Month, now_ms: int, spool: ProbeSpool | None = None
+    settings: Settings, month: Month, now_ms: int, table: RttTable | None = None
 ) -> ReportInputs:
     """Everything that the month's report depends on, latency samples included.
 
     Of a month that is not over, up to what the books hold by ``now_ms`` (UTC). With a
-    ``spool``, the month's probes are kept in it on their way. Raises
+    ``table``, the month's probes are written into it on their way. Raises
     UsageError for a month that has not begun, StoreError where the books cannot be read,
     ConfigError for holidays that nobody knows.
     """
@@ -61,17 +63,48 @@ def gather_inputs(
     charged = _charge_before(settings, books, inputs)
     definitions = books.read_definitions(month_end(inputs))
     latency = list_latency_targets(definitions)
-    start, _ = month_window(inputs.year, inputs.month, inputs.zone)
+    start, month_ends_ms = month_window(inputs.year, inputs.month, inputs.zone)
     probes: Iterator[Probe] = books.read_probes(start, month_end(inputs))
-    if spool is not None:
-        probes = spool.keep(probes)
+    if table is not None:
+        probes = table.keep(probes)
     targets = collect_targets(inputs, [_identify(each) for each in latency], probes)
     targets = tuple(target for target in targets if target.days)
     shown = {target.name for target in targets}
     method = msgspec.structs.replace(
         inputs.method, targets=_describe_targets(settings, definitions, shown)
     )
-    return msgspec.structs.replace(inputs, charged_before=charged, targets=targets, method=method)
+    chain = read_chain_end(settings.store.path)
+    return msgspec.structs.replace(
+        inputs,
+        charged_before=charged,
+        targets=targets,
+        method=method,
+        campaigns=books.read_campaigns(start, month_ends_ms, inputs.now_ms),
+        simulated=_name_scenario(read_simulated(settings.store.path)),
+        evidence=Evidence(
+            chain=None
+            if chain is None
+            else ChainEnd(number=chain.number, day=chain.day, hash=chain.hash)
+        ),
+    )
+
+
+def _name_scenario(mark: str | None) -> str | None:
+    """The scenario's name out of the mark in a simulated database.
+
+    >>> _name_scenario('{"scenario":"october.toml","seed":1}'), _name_scenario("by hand")
+    ('october.toml', 'by hand')
+    """
+    if mark is None:
+        return None
+    try:
+        return msgspec.json.decode(mark, type=_SimulationMark).scenario
+    except msgspec.DecodeError:
+        return mark
+
+
+class _SimulationMark(msgspec.Struct):
+    scenario: str
 
 
 def month_end(inputs: ReportInputs) -> int:

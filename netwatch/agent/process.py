@@ -7,6 +7,7 @@ The process keeps its number, so that systemd and shells see one program.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -40,7 +41,14 @@ def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
     # the folder it is started from.
     start = "from netwatch.agent.main import main; main()"
     command = [sys.executable, "-P", "-S", "-OO", "-c", start]
-    os.execve(sys.executable, [*command, *(["--verbose"] if verbose else [])], environment)  # noqa: S606 -- our own interpreter, no shell
+    with contextlib.suppress(OSError):
+        os.execve(sys.executable, [*command, *(["--verbose"] if verbose else [])], environment)  # noqa: S606 -- our own interpreter, no shell
+    # Who was given this program by root may be refused the interpreter a second time
+    # (a Python below /root): then the agent runs here, in more memory.
+    os.environ[HANDOVER_VARIABLE] = str(descriptor)
+    from netwatch.agent.main import main  # noqa: PLC0415 -- not needed when all is well
+
+    main()
 
 
 def _list_folders() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netwatch.agent.tcp_rounds import WITNESS_TIMEOUT_MS
 from netwatch.core.ledger import Key
 from netwatch.probes.icmp_report import FinishedProbe
 from netwatch.records import (
@@ -18,6 +19,7 @@ from netwatch.records import (
     Observation,
     Outcome,
     Role,
+    RoundProbe,
     Span,
     Verdict,
 )
@@ -58,6 +60,24 @@ def build_icmp_observation(probe: FinishedProbe, timeout_ms: int) -> Observation
         elapsed_ms=int(timeout_ms),
         outcome=Outcome.UNKNOWN if probe.reason in OWN_FAULTS else Outcome.FAILED,
         reason=probe.reason,
+    )
+
+
+def build_tcp_observation(probe: RoundProbe) -> Observation:
+    """One connection of a TCP round, as it is kept where no ping can be sent.
+
+    Its round trip is the kernel's figure for SYN to SYN-ACK; a refusal has come back too.
+    """
+    answered = probe.rtt_us is not None
+    failed = Outcome.UNKNOWN if probe.reason in OWN_FAULTS else Outcome.FAILED
+    return Observation(
+        check_id=probe.target_id,
+        due_ms=probe.sent_ms,
+        started_ms=probe.sent_ms,
+        elapsed_ms=WITNESS_TIMEOUT_MS if probe.rtt_us is None else probe.rtt_us // 1000,
+        outcome=Outcome.ANSWERED if answered else failed,
+        reason=None if answered else probe.reason,
+        measures={} if probe.rtt_us is None else {"rtt_us": probe.rtt_us},
     )
 
 

@@ -12,9 +12,6 @@ import queue
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
-import msgspec
-
-from netwatch import __version__
 from netwatch.agent.attachment import Attachment
 from netwatch.agent.events import (
     FirstHopFound,
@@ -33,15 +30,26 @@ from netwatch.agent.recorder import (
     build_icmp_observation,
     build_observation,
     build_skipped,
+    build_tcp_observation,
 )
-from netwatch.agent.view import build_target, complete_totals, ipv6_verdict
+from netwatch.agent.view import build_live_spans, build_snapshot
 from netwatch.clock import Clock
 from netwatch.config.model import Settings, Target
 from netwatch.core.cadence import Cadence, CadenceTarget
 from netwatch.core.judge import Judge, Standing
 from netwatch.errors import NetwatchError
 from netwatch.probes.icmp_report import LoopReport
-from netwatch.records import Check, Outcome, Role, RoundProbe, Snapshot, Span
+from netwatch.records import (
+    Cause,
+    Check,
+    Outcome,
+    Role,
+    Round,
+    RoundProbe,
+    Snapshot,
+    Span,
+    Verdict,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -71,6 +79,7 @@ class Runner:
         recorder: Recorder,
         build_judge: BuildJudge,
         offset_ms: int,
+        books_end_ms: int | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -93,6 +102,8 @@ class Runner:
         self._committed_ms = self._started_ms
         self._entered: Standing | None = None
         self._wall_offset_ms = clock.offset_ns() // 1_000_000
+        # Until when (UTC) an earlier life answered: the time since is entered once it is known.
+        self._books_end_ms = books_end_ms
         self._follow_attachment()
 
     # -- the loop --------------------------------------------------------------------
@@ -134,7 +145,7 @@ class Runner:
             case WitnessHeard():
                 self._evidence.hear_witness(event)
             case TcpRound():
-                self._evidence.hear_tcp_round(event.round)
+                self._hear_tcp(event.round)
             case FirstHopFound():
                 if self._attachment.hear_first_hop(event):
                     _LOG.info("the operator's first hop is %s", event.address)
@@ -164,6 +175,16 @@ class Runner:
         self._lateness_us = report.send_lateness_us
         for round_ in report.rounds:
             self._evidence.hear_icmp_round(round_)
+
+    def _hear_tcp(self, round_: Round) -> None:
+        """Where no ping can be sent, connections are what is kept and shown of a target."""
+        if self._outside.icmp_kind == "none":
+            for probe in round_.probes:
+                state = self._attachment.states.get(probe.target_id)
+                if state is not None and probe.reason not in OWN_FAULTS:
+                    state.window.add(probe.sent_ms, probe.rtt_us, probe.reason)
+                self._recorder.observe(build_tcp_observation(probe))
+        self._evidence.hear_tcp_round(round_)
 
     def _hear_measured(self, event: Measured) -> None:
         check, finding = event.check, event.finding
@@ -202,6 +223,7 @@ class Runner:
             self._cadence.burst_allowed = not self._evidence.filtered
         self._outside.set_tcp_pace(active=self._evidence.filtered, uneasy=self._judge.uneasy)
         self._heed_step()
+        self._count_absence()
         self._judge.let_pass(now_ms)
         self._recorder.count(*self._judge.take_totals())
         self._recorder.remember_seen(self._judge.seen)
@@ -229,6 +251,16 @@ class Runner:
             _LOG.warning("the wall clock stepped by %d ms", offset_ms - self._wall_offset_ms)
             self._outside.realign()
         self._wall_offset_ms = offset_ms
+
+    def _count_absence(self) -> None:
+        """The time between two lives is unknown, in the totals as in the ledger."""
+        anchor = self._clock.anchor() if self._books_end_ms is not None else None
+        if anchor is None or self._books_end_ms is None:
+            return
+        absent_ms = anchor.to_utc_ms(self._started_ms) - self._books_end_ms
+        self._books_end_ms = None
+        if absent_ms > 0:
+            self._recorder.count({(Verdict.UNKNOWN, Cause.AGENT): absent_ms}, {})
 
     def _look(self, now_ms: int) -> None:
         self._looked_ms = now_ms
@@ -283,65 +315,19 @@ class Runner:
         )
 
     def build_live_spans(self) -> dict[str, list[Span]]:
-        """The newest spans by layer, in UTC: what the store may not have yet. Empty without a clock."""
-        anchor = self._clock.anchor()
-        if anchor is None:
-            return {}
-        return {
-            layer: [
-                msgspec.structs.replace(
-                    span,
-                    start_ms=anchor.to_utc_ms(span.start_ms),
-                    end_ms=anchor.to_utc_ms(span.end_ms),
-                )
-                for span in spans
-            ]
-            for layer, spans in self._judge.recent_spans().items()
-        }
+        """The newest spans by layer, in UTC; for `ask`."""
+        return build_live_spans(self._judge, self._clock.anchor())
 
     def build_snapshot(self) -> Snapshot:
-        """All that is shown, now."""
-        now_ms = self._clock.monotonic_ms()
-        standing = self._judge.standing(now_ms)
-        anchor = self._clock.anchor()
-        offset_ms = None if anchor is None else anchor.offset_ms
-        store = self._outside.describe_store()
-        return Snapshot(
-            at_ms=self._clock.wall_ms(),
-            uptime_ms=now_ms - self._started_ms,
-            version=__version__,
-            verdict=standing.verdict,
-            cause=standing.cause,
-            reason=standing.reason,
-            since_ms=None if offset_ms is None else standing.since_ms + offset_ms,
-            held_ms=max(0, now_ms - standing.since_ms),
-            link_ms=complete_totals(self._recorder.link_ms),
-            incidents=dict(self._recorder.incidents),
-            targets=tuple(
-                build_target(state, self._judge, now_ms=now_ms, offset_ms=offset_ms)
-                for state in self._attachment.states.values()
-            ),
-            facts=self._evidence.facts,
-            clock_synchronised=anchor is not None,
-            icmp=self._outside.icmp_kind,
-            notices=(*self._list_notices(synchronised=anchor is not None), *store.notices),
+        """All that is shown, now; for `ask`."""
+        return build_snapshot(
+            judge=self._judge,
+            recorder=self._recorder,
+            attachment=self._attachment,
+            evidence=self._evidence,
+            outside=self._outside,
+            clock=self._clock,
+            started_ms=self._started_ms,
             missed_slots=self._missed_slots,
-            send_lateness_us=self._lateness_us,
-            store_bytes=store.store_bytes,
-            written_bytes_today=store.written_bytes_today,
-            ipv6=ipv6_verdict(self._judge),
+            lateness_us=self._lateness_us,
         )
-
-    def _list_notices(self, *, synchronised: bool) -> list[str]:
-        checks = self._attachment.checks
-        internet = sum(1 for check in checks if check.role is Role.INTERNET)
-        said = {
-            "clock_unsynchronised": not synchronised,
-            "icmp_refused": self._outside.icmp_kind == "none",
-            "icmp_filtered": self._evidence.filtered and self._outside.icmp_kind != "none",
-            "captive_portal": self._evidence.portal,
-            "gateway_unknown": all(check.role is not Role.GATEWAY for check in checks),
-            "first_hop_unknown": all(check.role is not Role.FIRST_HOP for check in checks),
-            "few_targets": internet < 3,
-        }
-        return [name for name, is_so in said.items() if is_so]

@@ -17,6 +17,7 @@ from netwatch.agent.scenario_model import (
     AgentOffScenario,
     BandwidthScenario,
     CableOutScenario,
+    CampaignScenario,
     ClockLostScenario,
     DegradedScenario,
     OutageScenario,
@@ -93,6 +94,12 @@ _RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (DegradedScenario, "loss"): check_share,
     (DegradedScenario, "rtt_ms"): between(1, 10_000, format_duration),
     (BandwidthScenario, "per_day"): between(0, 48),
+    (CampaignScenario, "start"): of_text(check_date),
+    **{
+        (CampaignScenario, f"{name}_{side}"): _RATE
+        for name in ("maximum", "normal", "minimum")
+        for side in ("down", "up")
+    },
     (BandwidthScenario, "down"): _RATE,
     (BandwidthScenario, "up"): _RATE,
     **{
@@ -119,6 +126,7 @@ _SPELLINGS: Mapping[tuple[type, str], Callable[[object], object]] = {
         DegradedScenario,
         AgentOffScenario,
         CableOutScenario,
+        CampaignScenario,
         ClockLostScenario,
     )
 }
@@ -147,6 +155,7 @@ def parse_scenario(
     _check_targets(scenario, targets, notes)
     _check_degraded(scenario, notes)
     _check_shares(scenario, notes)
+    _check_campaigns(scenario, notes)
     spans = _place_events(scenario, period, zone, notes)
     _check_overlaps(scenario, spans, notes)
     problems = notes.lines(file_name)
@@ -278,6 +287,13 @@ def _check_shares(scenario: ScenarioFile, notes: Notes) -> None:
             ("bandwidth",),
             f"skipped, failed and device_limited must add up to 1 at most, got {total}",
         )
+
+
+def _check_campaigns(scenario: ScenarioFile, notes: Notes) -> None:
+    for index, each in enumerate(scenario.campaign):
+        at: Place = ("campaign", index)
+        if each is not None and scenario.bandwidth is None and notes.sound((), "bandwidth"):
+            notes.refuse(at, "has tests only with a section [bandwidth]: write one")
 
 
 def _build_story(scenario: ScenarioFile, period: Interval, spans: dict[Place, Interval]) -> Story:

@@ -68,6 +68,19 @@ class BandwidthScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     device_limited: Decimal = Decimal(0)
 
 
+class CampaignScenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A campaign that was entered as the story began; its tests find what [bandwidth] says."""
+
+    profile: Literal["proof", "peak"]
+    start: str  # the first civil day
+    maximum_down: BytesPerSecond | None = None
+    normal_down: BytesPerSecond | None = None
+    minimum_down: BytesPerSecond | None = None
+    maximum_up: BytesPerSecond | None = None
+    normal_up: BytesPerSecond | None = None
+    minimum_up: BytesPerSecond | None = None
+
+
 class ScenarioFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One scenario; local times are of the site's zone."""
 
@@ -84,3 +97,4 @@ class ScenarioFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     cable_out: tuple[CableOutScenario, ...] = ()
     clock_lost: tuple[ClockLostScenario, ...] = ()
     bandwidth: BandwidthScenario | None = None
+    campaign: tuple[CampaignScenario, ...] = ()

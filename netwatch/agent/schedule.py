@@ -51,7 +51,8 @@ class Schedule:
         self._scheduler.start()
 
     def stop(self) -> None:
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:  # not when the start was stopped half-way
+            self._scheduler.shutdown(wait=False)
 
     def add_check(self, check: Check, probe: Probe) -> None:
         """Measure again and again; replaces the check of that id."""

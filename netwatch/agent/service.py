@@ -26,7 +26,7 @@ from netwatch.config.model import Settings
 from netwatch.errors import NetwatchError
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.store.queries import Reader
-from netwatch.store.writer import Writer
+from netwatch.store.writer import Writer, WriterState
 from netwatch.web.app import build_routes
 from netwatch.web.books import SiteIdentity
 from netwatch.web.listener import Tls
@@ -48,7 +48,12 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
     notifier = SystemdNotifier(environment)
     clock = SystemClock(trusted=settings.clock.trusted)
     targets = settings.target
-    writer = Writer(settings.store.path, clock=clock, set_aside=lambda: _name_now(clock))
+    writer = Writer(
+        settings.store.path,
+        clock=clock,
+        set_aside=lambda: _name_now(clock),
+        on_state=log_store_state,
+    )
     begun = writer.begin_run(
         boot_id=clock.boot_id,
         pid=os.getpid(),
@@ -72,11 +77,19 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
             recorder=recorder,
             build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
             offset_ms=draw_offset_ms(f"{settings.site.id}/icmp", settings.latency.interval_ms),
+            books_end_ms=None if begun.previous is None else begun.previous.ended_ms,
         )
         server = _build_server(settings, clock, runner, begun.run_id)
+        push = None
+        if settings.influx is not None:
+            from netwatch.agent.push_parts import start_push  # noqa: PLC0415 - rule 12: only where one is configured
+
+            push = start_push(settings, writer=writer, clock=clock)
         try:
             _serve(machine, runner, server, notifier)
         finally:
+            if push is not None:
+                push.stop()
             server.stop()
     finally:
         machine.stop()
@@ -116,6 +129,16 @@ def _build_server(settings: Settings, clock: Clock, runner: Runner, run_id: int)
         token=read_token(http.token_file),
         tls=tls,
     )
+
+
+def log_store_state(state: WriterState) -> None:
+    """Say when the disk begins to refuse, and when it obeys again."""
+    if state.reason is not None:
+        _LOG.error("%s; measuring goes on, and is written once that works", state.reason)
+        return
+    if state.notice is not None:
+        _LOG.error("%s", state.notice)
+    _LOG.info("the books are written again")
 
 
 def read_token(path: str | None) -> str | None:

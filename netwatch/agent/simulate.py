@@ -197,6 +197,7 @@ class _Telling:
                 connection=self._connection,
                 zone=self._zone,
                 rng=self._rng,
+                campaigns=self._scenario.campaign,
             ).enter(placed)
         closed = 0
         while now := close_days(self._connection, self._story.end_ms, full_days=31):

@@ -11,11 +11,14 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import date, timedelta, tzinfo
 
-from netwatch.agent.scenario_model import BandwidthScenario
+from netwatch.agent.scenario_model import BandwidthScenario, CampaignScenario
 from netwatch.config.model import Bandwidth
 from netwatch.core.calendars import civil_date, day_start, local_time
+from netwatch.core.campaign import Offer
+from netwatch.core.campaign_record import Campaign, plan_slots
 from netwatch.core.scenario import AgentLife, Story
 from netwatch.records import Span, Verdict
+from netwatch.store.campaigns import append_campaign
 from netwatch.store.throughput import BandwidthRow, append_skip, append_test
 
 _SECONDS_OF_A_TEST = 10
@@ -35,8 +38,10 @@ class SimulatedTests:
         connection: sqlite3.Connection,
         zone: tzinfo,
         rng: random.Random,
+        campaigns: Sequence[CampaignScenario] = (),
     ) -> None:
         self._told = told
+        self._campaigns = campaigns
         self._settings = settings
         self._story = story
         self._ledger = ledger
@@ -50,17 +55,47 @@ class SimulatedTests:
         per_day = self._settings.per_day if told.per_day is None else told.per_day
         day, slots = civil_date(self._story.start_ms, self._zone), 0
         self._connection.execute("BEGIN IMMEDIATE")
+        for at_ms in self._enter_campaigns():
+            slots += self._place(at_ms, lives, always=True)
         while day_start(day, self._zone) < self._story.end_ms:
             for at_ms in self._draw_slots(day, per_day):
-                place = next(
-                    (each for each in lives if each[0].start_ms <= at_ms < each[0].end_ms), None
-                )
-                if place is not None and place[0].clock_from_ms is not None:
-                    self._test(at_ms, run_id=place[1], offset_ms=place[2])
-                    slots += 1
+                slots += self._place(at_ms, lives)
             day += timedelta(days=1)
         self._connection.execute("COMMIT")
         return slots
+
+    def _enter_campaigns(self) -> list[int]:
+        """Enter the story's campaigns as it begins; their slots within it."""
+        slots: list[int] = []
+        for told in self._campaigns:
+            seed = f"simulated/{told.profile}/{told.start}"
+            first_day = date.fromisoformat(told.start)
+            campaign = Campaign(
+                id="",
+                profile=told.profile,
+                seed=seed,
+                first_day=first_day,
+                timezone=str(self._zone),
+                slots=plan_slots(told.profile, seed, first_day, self._zone),
+                down=_build_offer(told.maximum_down, told.normal_down, told.minimum_down),
+                up=_build_offer(told.maximum_up, told.normal_up, told.minimum_up),
+                wired=True,
+                author="simulation",
+                entered_ms=self._story.start_ms,
+            )
+            append_campaign(self._connection, campaign)
+            slots += [at_ms for at_ms in campaign.slots if at_ms < self._story.end_ms]
+        return slots
+
+    def _place(
+        self, at_ms: int, lives: Sequence[tuple[AgentLife, int, int]], *, always: bool = False
+    ) -> bool:
+        """One slot, where an agent was there for it that knew the time."""
+        place = next((each for each in lives if each[0].start_ms <= at_ms < each[0].end_ms), None)
+        if place is None or place[0].clock_from_ms is None:
+            return False
+        self._test(at_ms, run_id=place[1], offset_ms=place[2], always=always)
+        return True
 
     def _draw_slots(self, day: date, per_day: int) -> list[int]:
         start_ms = day_start(day, self._zone)
@@ -69,14 +104,15 @@ class SimulatedTests:
             start_ms + slot * length_ms + self._rng.randrange(length_ms) for slot in range(per_day)
         ]
 
-    def _test(self, at_ms: int, *, run_id: int, offset_ms: int) -> None:
+    def _test(self, at_ms: int, *, run_id: int, offset_ms: int, always: bool) -> None:
+        """One test; of a campaign, ``always``, none is skipped and none fails by chance."""
         told = self._told
         carries = any(
             span.start_ms <= at_ms < span.end_ms
             and (span.verdict is Verdict.UP or span.verdict is Verdict.DEGRADED)
             for span in self._ledger
         )
-        drawn = self._rng.random()
+        drawn = 1.0 if always else self._rng.random()
         if drawn < told.skipped:
             append_skip(
                 self._connection,
@@ -115,3 +151,9 @@ class SimulatedTests:
                 up_invalid=invalid,
             ),
         )
+
+
+def _build_offer(maximum: int | None, normal: int | None, minimum: int | None) -> Offer:
+    """The rates as plain integers: the ledger knows no unit's type."""
+    plain = [None if rate is None else int(rate) for rate in (maximum, normal, minimum)]
+    return Offer(maximum=plain[0], normal=plain[1], minimum=plain[2])

@@ -1,41 +1,108 @@
 """The snapshot: what page, metrics and `netwatch status` show, gathered at one instant.
 
-Rule of this file: it reads what others hold and changes nothing.
+Rule of this file: it reads what others hold and changes nothing. It runs on the runner's
+thread, between two turns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
+from netwatch import __version__
+from netwatch.agent.attachment import Attachment
+from netwatch.agent.evidence import Evidence
+from netwatch.agent.outside import Outside
+from netwatch.agent.recorder import Recorder
+from netwatch.agent.target_state import TargetState
+from netwatch.clock import Clock
 from netwatch.core.judge import IPV6, SERVICE, Judge, list_keys
 from netwatch.core.ledger import Key
-from netwatch.core.rtt_window import RttWindow
-from netwatch.records import Check, Finding, Role, TargetSnapshot, Verdict
+from netwatch.records import Anchor, Check, Role, Snapshot, Span, TargetSnapshot, Verdict
 
 
-class TargetState:
-    """What is known of one check while the agent runs."""
+def build_snapshot(
+    *,
+    judge: Judge,
+    recorder: Recorder,
+    attachment: Attachment,
+    evidence: Evidence,
+    outside: Outside,
+    clock: Clock,
+    started_ms: int,
+    missed_slots: int,
+    lateness_us: int | None,
+) -> Snapshot:
+    """All that is shown, now. Instants are UTC, or absent while the clock cannot tell."""
+    now_ms = clock.monotonic_ms()
+    standing = judge.standing(now_ms)
+    anchor = clock.anchor()
+    offset_ms = None if anchor is None else anchor.offset_ms
+    store = outside.describe_store()
+    ipv6 = judge.standing_of(IPV6)
+    return Snapshot(
+        at_ms=clock.wall_ms(),
+        uptime_ms=now_ms - started_ms,
+        version=__version__,
+        verdict=standing.verdict,
+        cause=standing.cause,
+        reason=standing.reason,
+        since_ms=None if offset_ms is None else standing.since_ms + offset_ms,
+        held_ms=max(0, now_ms - standing.since_ms),
+        link_ms=complete_totals(recorder.link_ms),
+        incidents=dict(recorder.incidents),
+        targets=tuple(
+            build_target(state, judge, now_ms=now_ms, offset_ms=offset_ms)
+            for state in attachment.states.values()
+        ),
+        facts=evidence.facts,
+        clock_synchronised=anchor is not None,
+        icmp=outside.icmp_kind,
+        notices=(
+            *list_notices(attachment.checks, evidence, outside, synchronised=anchor is not None),
+            *store.notices,
+        ),
+        missed_slots=missed_slots,
+        send_lateness_us=lateness_us,
+        store_bytes=store.store_bytes,
+        written_bytes_today=store.written_bytes_today,
+        ipv6=None if ipv6 is None else ipv6.verdict,
+    )
 
-    def __init__(self, check: Check) -> None:
-        self.check = check
-        self.window = RttWindow(check.id, check.role)
-        self.detail: str | None = None
-        self.measures: Mapping[str, int] = {}
 
-    def hear(self, finding: Finding, started_ms: int) -> None:
-        """A slower probe's finding; its time to the first answer stands for the round trip."""
-        rtt_us = next(
-            (
-                finding.measures[name]
-                for name in ("rtt_us", "ttfb_us", "connect_us")
-                if name in finding.measures
-            ),
-            None,
-        )
-        answered = finding.outcome.value == "answered"
-        self.window.add(started_ms, rtt_us if answered else None, finding.reason)
-        self.detail = finding.detail
-        self.measures = finding.measures
+def list_notices(
+    checks: tuple[Check, ...], evidence: Evidence, outside: Outside, *, synchronised: bool
+) -> list[str]:
+    """What a person should do something about, by the keys of the page's sentences."""
+    internet = sum(1 for check in checks if check.role is Role.INTERNET)
+    said = {
+        "clock_unsynchronised": not synchronised,
+        "icmp_refused": outside.icmp_kind == "none",
+        "icmp_filtered": evidence.filtered and outside.icmp_kind != "none",
+        "captive_portal": evidence.portal,
+        "gateway_unknown": all(check.role is not Role.GATEWAY for check in checks),
+        "first_hop_unknown": all(check.role is not Role.FIRST_HOP for check in checks),
+        "few_targets": internet < 3,
+    }
+    return [name for name, is_so in said.items() if is_so]
+
+
+def build_live_spans(judge: Judge, anchor: Anchor | None) -> dict[str, list[Span]]:
+    """The newest spans by layer, in UTC: what the store may not have yet. Empty without a clock."""
+    if anchor is None:
+        return {}
+    return {
+        layer: [
+            msgspec.structs.replace(
+                span,
+                start_ms=anchor.to_utc_ms(span.start_ms),
+                end_ms=anchor.to_utc_ms(span.end_ms),
+            )
+            for span in spans
+        ]
+        for layer, spans in judge.recent_spans().items()
+    }
 
 
 def build_target(
@@ -56,12 +123,6 @@ def build_target(
         verdict=Verdict.UNKNOWN if standing is None else standing.verdict,
         since_ms=None if standing is None or offset_ms is None else standing.since_ms + offset_ms,
     )
-
-
-def ipv6_verdict(judge: Judge) -> Verdict | None:
-    """The verdict on IPv6 by itself; None when no target is IPv6."""
-    standing = judge.standing_of(IPV6)
-    return None if standing is None else standing.verdict
 
 
 def complete_totals(link_ms: Mapping[Key, int]) -> dict[Key, int]:

@@ -26,7 +26,9 @@ def run(config: Path, *, verbose: bool) -> NoReturn:
     """Run the agent in the foreground, until it is told to stop."""
     settings = load_settings(config)
     from netwatch.agent.process import become_agent
+    from netwatch.store.marks import refuse_simulated
 
+    refuse_simulated(settings.store.path)
     become_agent(settings, verbose=verbose)
 
 
@@ -65,7 +67,7 @@ def build_once_table(report: OnceReport) -> Table:
         header_style="bold",
     )
     for heading in ("target", "role", "kind", "address"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     table.add_column("result")
     table.add_column("time", justify="right")
     table.add_column("detail", overflow="fold")

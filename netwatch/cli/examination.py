@@ -20,7 +20,7 @@ from netwatch.config.forms import parse_listen
 from netwatch.config.load import load_settings
 from netwatch.config.model import Http, Influx, Settings
 from netwatch.config.targets import complete_targets
-from netwatch.errors import ConfigError, NetwatchError, StoreError
+from netwatch.errors import ConfigError, NetwatchError, StoreCorrupt, StoreError
 from netwatch.records import Role
 
 _SCARCE_BYTES = 500_000_000
@@ -195,6 +195,9 @@ def examine_store(path: Path, world: World) -> Iterator[Examined]:
     if path.exists():
         try:
             world.check_database(path)
+        except StoreCorrupt as error:
+            remedy = "the agent sets it aside when it starts, and begins a new one: keep a copy"
+            yield _problem(subject, str(error), remedy)
         except StoreError as error:
             yield _problem(subject, str(error), None)
 

@@ -24,9 +24,13 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "status": ("netwatch.cli.status:status", "Show what the agent on this machine knows."),
     "check": ("netwatch.cli.configuration:check", "Say what stands in the way of measuring."),
     "report": ("netwatch.cli.report:report", "Write the month's report and its evidence."),
-    "verify": ("netwatch.cli.verify:verify", "Recompute a report from its evidence."),
+    "verify": (
+        "netwatch.cli.verify:verify",
+        "Recompute a report from its evidence; check a database.",
+    ),
     "maintenance": ("netwatch.cli.maintenance:maintenance", "Keep the ledger of exclusions."),
     "incident": ("netwatch.cli.incident:incident", "List failures; enter tickets and answers."),
+    "campaign": ("netwatch.cli.campaign:campaign", "Plan a campaign of measurements; judge it."),
     "export": ("netwatch.cli.export:export", "Write raw records as CSV or JSON lines."),
     "simulate": ("netwatch.cli.simulate:simulate", "Fill a database from a described month."),
 }

@@ -16,7 +16,6 @@ import click
 
 from netwatch.cli.civil_time import parse_month, show_instant
 from netwatch.cli.options import config_option, json_option
-from netwatch.cli.status import render_share
 from netwatch.clock import SystemClock
 from netwatch.config.load import load_settings
 from netwatch.errors import NetwatchError, UsageError
@@ -75,8 +74,8 @@ def report(
         raise UsageError("--mail: sends the evidence, so csv and json must be among --format")
     load_needed((*_NEEDED, "weasyprint") if "pdf" in wanted else _NEEDED)
     from netwatch.agent.monthly import find_last_month, gather_inputs
-    from netwatch.agent.probe_spool import ProbeSpool
     from netwatch.report.publish import publish_report
+    from netwatch.report.rtt_table import RttTable
     from netwatch.report.sign import read_private_key
 
     key = None if sign is None else read_private_key(sign)
@@ -85,12 +84,12 @@ def report(
     year, number = asked or find_last_month(now_ms, zone)
     folder = output or Path(f"netwatch-{settings.site.id}-{year:04}-{number:02}")
     try:
-        with ProbeSpool() as spool:
-            inputs = gather_inputs(settings, (year, number), now_ms, spool)
+        with RttTable(folder) as table:
+            inputs = gather_inputs(settings, (year, number), now_ms, table)
             published = publish_report(
                 folder,
                 inputs,
-                spool.replay(),
+                table,
                 languages=spoken,  # type: ignore[arg-type]  # only words of the list above
                 formats=wanted,  # type: ignore[arg-type]  # the same
                 key=key,
@@ -189,4 +188,6 @@ def _print_json(published: Published) -> None:
 
 
 def _share(share: object) -> str:
+    from netwatch.cli.status import render_share
+
     return render_share(None if share is None else float(share))  # type: ignore[arg-type]  # a fraction

@@ -22,6 +22,7 @@ from netwatch.config.forms import parse_listen
 from netwatch.config.load import load_settings
 from netwatch.config.model import Http
 from netwatch.errors import AgentUnreachable
+from netwatch.web.notices import NOTICES
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -140,7 +141,7 @@ def build_status(answer: Mapping[str, Any]) -> Group:
         "",
         build_targets(answer["targets"]),
         "",
-        build_agent(answer),
+        Text(build_agent(answer)),  # not markup: a remedy quotes [[target]]
     )
 
 
@@ -169,21 +170,23 @@ def build_accounts(accounts: Mapping[str, Any] | None) -> Table | str:
 
 def build_targets(targets: Sequence[Mapping[str, Any]]) -> Table:
     """One row a target: the last five minutes."""
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("target", "role", "address", "state"):
-        table.add_column(heading)
+        # In a narrow terminal an address goes on in the next line: half of it is of no use.
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("role", "state"))
     for heading in ("median", "p95", "lost"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for target in targets:
         window = target["window"]
         answered = target["answered"]
         word = "?" if answered is None else "answers" if answered else "silent"
         table.add_row(
-            target["name"],
+            escape(target["name"]),
             target["role"].replace("_", " "),
-            target["address"],
+            escape(target["address"]),
             word if answered else f"[red]{word}[/red]",
             render_rtt(window["median_us"]),
             render_rtt(window["p95_us"]),
@@ -201,7 +204,9 @@ def build_agent(answer: Mapping[str, Any]) -> str:
     ]
     if answer["store"]["bytes"] is not None:
         lines.append(f"books {answer['store']['bytes'] / 1_000_000:.1f} MB")
-    lines += [f"notice: {notice.replace('_', ' ')}" for notice in answer["notices"]]
+    for notice in answer["notices"]:
+        sentence, remedy = NOTICES.get(notice, {}).get("en", (notice.replace("_", " "), ""))
+        lines.append(f"notice: {sentence} {remedy}".rstrip())
     return "\n".join(lines)
 
 
@@ -218,10 +223,12 @@ def render_share(share: float | None) -> str:
 def render_rtt(rtt_us: int | None) -> str:
     """Milliseconds, or a dash.
 
-    >>> render_rtt(20_450), render_rtt(None)
-    ('20.4 ms', '—')
+    >>> render_rtt(20_450), render_rtt(30), render_rtt(None)
+    ('20.4 ms', '0.03 ms', '—')
     """
-    return "—" if rtt_us is None else f"{rtt_us / 1000:.1f} ms"
+    if rtt_us is None:
+        return "—"
+    return f"{rtt_us / 1000:.{1 if rtt_us >= 1_000 else 2}f} ms"
 
 
 def render_duration(duration_ms: int) -> str:

@@ -53,11 +53,16 @@ def unpack_column(column: Column, counts: Sequence[int]) -> list[tuple[int, ...]
         raise ValueError("a column's length is wrong")
     if column.width == 0:  # as due times are, for the most part
         return [(base,) * count for base, count in zip(column.bases, counts, strict=True)]
-    code, size = _integer_of(column.width)
-    raw = bytearray(length * size)
-    for plane in range(column.width):
-        raw[plane::size] = column.planes[plane * length : (plane + 1) * length]
-    excess = struct.unpack(f"<{length}{code}", raw)
+    excess: Sequence[int] = column.planes
+    if column.width != 1:
+        code, size = _integer_of(column.width)
+        raw = bytearray(length * size)
+        for plane in range(column.width):
+            raw[plane::size] = column.planes[plane * length : (plane + 1) * length]
+        excess = struct.unpack(f"<{length}{code}", raw)
+    if len(counts) == 1:
+        base = column.bases[0]
+        return [tuple([base + value for value in excess])]
     columns: list[tuple[int, ...]] = []
     start = 0
     for count, base in zip(counts, column.bases, strict=True):

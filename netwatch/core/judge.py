@@ -226,8 +226,8 @@ class Judge:
     def standing(self, now_ms: int) -> Standing:
         """The verdict on the circuit as it is now, all lines taken together."""
         link = self._layers[LINK].standing()
-        if link.verdict is not Verdict.UP:
-            return link
+        if link.verdict is not Verdict.UP or self._layers[LINK].line.phase is Phase.SUSPECT:
+            return link  # resolvers that fail beside a line under suspicion are no news yet
         dns = self._layers[DNS].standing() if DNS in self._layers else None
         if dns is not None and dns.verdict is Verdict.DOWN:
             since_ms = max(dns.since_ms, link.since_ms)
@@ -279,20 +279,21 @@ class Judge:
         # From the first span that is kept, not from the last count: how long a stretch of
         # one verdict is must not depend on how often it is counted.
         first_ms = min(self._layers[LINK].recent[0].start_ms, self._counted_ms)
-        ledger = clip_spans(
-            build_ledger(
-                {
-                    LINK: list(self._layers[LINK].recent),
-                    DNS: list(self._layers[DNS].recent) if DNS in self._layers else [],
-                    QUALITY: list(self._quality_recent),
-                },
-                [],
-                first_ms,
-                settled_ms,
-            ),
-            self._counted_ms,
+        dns = list(self._layers[DNS].recent) if DNS in self._layers else []
+        ledger = build_ledger(
+            {
+                LINK: list(self._layers[LINK].recent),
+                DNS: dns,
+                QUALITY: list(self._quality_recent),
+            },
+            [],
+            first_ms,
             settled_ms,
         )
+        settled_ms = find_undecided_dns(ledger, dns, settled_ms)
+        if settled_ms <= self._counted_ms:
+            return {}, {}
+        ledger = clip_spans(ledger, self._counted_ms, settled_ms)
         incidents: dict[Cause, int] = {}
         for span in ledger:
             down = span.verdict is Verdict.DOWN
@@ -349,3 +350,29 @@ def list_keys() -> Sequence[Key]:
     pairs: list[Key] = [(Verdict.UP, None)]
     pairs += [(verdict, cause) for verdict, causes in CAUSES.items() for cause in causes]
     return pairs
+
+
+def find_undecided_dns(ledger: Sequence[Span], dns: Sequence[Span], settled_ms: int) -> int:
+    """Up to when it is certain whether the resolvers' newest failing is entered as an outage.
+
+    One that is not three seconds old may still become one, and is none yet.
+
+    >>> up = Span(verdict=Verdict.UP, cause=None, start_ms=0, end_ms=9_000)
+    >>> failing = Span(verdict=Verdict.DOWN, cause=Cause.DNS, start_ms=7_000, end_ms=9_500)
+    >>> find_undecided_dns([up], [failing], 9_000), find_undecided_dns([up], [], 9_000)
+    (7000, 9000)
+    """
+    carrying_from_ms = settled_ms
+    for span in reversed(ledger):
+        if span.verdict is not Verdict.UP and span.verdict is not Verdict.DEGRADED:
+            break
+        carrying_from_ms = span.start_ms
+    failing_from_ms = min(
+        (
+            span.start_ms
+            for span in dns
+            if span.verdict is Verdict.DOWN and span.start_ms < settled_ms <= span.end_ms
+        ),
+        default=settled_ms,
+    )
+    return max(carrying_from_ms, failing_from_ms)

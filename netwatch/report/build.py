@@ -26,6 +26,7 @@ from netwatch.core.sla import (
 )
 from netwatch.core.throughput import count_reasons
 from netwatch.records import Span, Verdict
+from netwatch.report.build_campaigns import build_campaigns
 from netwatch.report.build_consequences import build_penalties, build_throughput, build_yearly
 from netwatch.report.build_incidents import (
     build_exclusions,
@@ -89,6 +90,8 @@ def build_report(inputs: ReportInputs) -> Report:
         exclusions=build_exclusions(inputs.exclusions, start, end),
         penalties=lines,
         penalties_total=sum_amounts(lines),
+        campaigns=build_campaigns(inputs.campaigns, inputs.now_ms),
+        simulated=inputs.simulated,
         evidence=inputs.evidence,
         method=inputs.method,
         series=build_series(inputs, spans, start, until),

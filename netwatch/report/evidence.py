@@ -22,6 +22,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from netwatch.errors import EvidenceError
+from netwatch.report.identity import ChainEnd
 from netwatch.report.sign import build_signature
 
 MANIFEST = "manifest.json"
@@ -61,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     netwatch_version: str
     rule_version: str
     files: tuple[FileEntry, ...]
+    chain: ChainEnd | None = None  # of the store's days: whoever keeps it can tell a rewritten one
 
 
 def build_bundle_name(site: str, month: str) -> str:

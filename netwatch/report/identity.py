@@ -88,8 +88,17 @@ class EvidenceFile(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None = None
 
 
+class ChainEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest entry of the store's chain of days (docs/chain.md) when the report was made."""
+
+    number: int
+    day: str
+    hash: str
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[EvidenceFile, ...] = ()
+    chain: ChainEnd | None = None  # None: no day is closed
 
 
 def iso_utc(instant_ms: int) -> str:

@@ -14,8 +14,13 @@ from netwatch.report.model import Report
 
 def encode_report(report: Report) -> bytes:
     """The report as indented UTF-8 JSON, equal reports to equal bytes."""
+    return encode_part(report)
+
+
+def encode_part(part: msgspec.Struct) -> bytes:
+    """The same of one struct of the model."""
     encoder = msgspec.json.Encoder(enc_hook=_encode, order="deterministic")
-    return msgspec.json.format(encoder.encode(report), indent=2) + b"\n"
+    return msgspec.json.format(encoder.encode(part), indent=2) + b"\n"
 
 
 def decode_report(data: bytes) -> Report:

@@ -18,6 +18,7 @@ from fractions import Fraction
 
 import msgspec
 
+from netwatch.core.campaign_verdict import VerdictLine
 from netwatch.core.contract import Money
 from netwatch.core.penalties import PenaltyLine
 from netwatch.core.penalty_bases import PenaltyBasis as PenaltyBasis  # noqa: PLC0414 - re-exported, part of the model
@@ -241,6 +242,51 @@ class BandwidthPoint(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None = None
 
 
+class CampaignProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition of the schedule that was not kept (`netwatch.core.campaign`)."""
+
+    code: str
+    at: str | None = None
+    found: int | None = None  # counts, or milliseconds of a gap or pause
+    required: int | None = None
+
+
+class CampaignTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A test of a slot; ``at`` None: the slot has none."""
+
+    slot: str
+    at: str | None = None
+    down: int | None = None  # bytes per second
+    up: int | None = None
+    down_invalid: str | None = None
+    up_invalid: str | None = None
+
+
+class CampaignEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign that falls into the month, as it stood when the report was made.
+
+    ``state``: planned, under_way, breach, no_breach, unproven (the schedule was not kept)
+    or withdrawn.
+    """
+
+    id: str
+    profile: str  # "proof", "peak"
+    state: str
+    first_day: str
+    seed: str
+    author: str
+    entered_at: str
+    withdrawn_at: str | None = None
+    withdrawn_by: str | None = None
+    withdrawal_reason: str | None = None
+    wired: bool
+    slots: int
+    measured: int  # slots with a test
+    lines: tuple[VerdictLine, ...]
+    problems: tuple[CampaignProblem, ...]
+    tests: tuple[CampaignTest, ...]
+
+
 class Series(msgspec.Struct, frozen=True, kw_only=True):
     """What the charts draw."""
 
@@ -270,6 +316,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     exclusions: tuple[ExclusionEntry, ...]
     penalties: tuple[PenaltyLine, ...]
     penalties_total: Money | None
+    campaigns: tuple[CampaignEntry, ...] = ()
+    simulated: str | None = None  # the scenario that the records were made up from
     evidence: Evidence
     method: Method
     series: Series = Series()

@@ -27,20 +27,22 @@ from netwatch.report.inputs import Probe, ReportInputs
 from netwatch.report.json_form import encode_report
 from netwatch.report.language import LanguageCode
 from netwatch.report.model import Report
-from netwatch.report.recompute import completed_ledger
+from netwatch.report.recompute import completed_ledger, list_tables
 from netwatch.report.render import render_html, render_pdf
 from netwatch.report.rows import (
     annotation_rows,
     bandwidth_rows,
+    campaign_rows,
     exclusion_rows,
     incident_rows,
     ledger_rows,
-    rtt_rows,
 )
+from netwatch.report.rtt_table import RttTable
 from netwatch.report.sign import build_fingerprint, build_raw_public
 from netwatch.report.tables import (
     ANNOTATIONS,
     BANDWIDTH,
+    CAMPAIGNS,
     EXCLUSIONS,
     INCIDENTS,
     LEDGER,
@@ -65,34 +67,46 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_evidence(
-    folder: Path, inputs: ReportInputs, report: Report, probes: Iterable[Probe]
+    folder: Path, inputs: ReportInputs, report: Report, probes: Iterable[Probe] | RttTable
 ) -> tuple[FileEntry, ...]:
     """Write the tables, their schemas and the contract; return their hashes, by name.
 
-    ``probes`` are consumed as they come, in the order of sending. Raises ``OSError``.
+    ``probes`` are consumed as they come, in the order of sending; a table of them that was
+    written into the same folder on the way only gets its name. Raises ``OSError``.
     """
-    entries = []
+    counts = {RTT.file_name: _place_probes(folder, probes)}
+    tables = list_tables(inputs)
     for table, rows in (
         (ANNOTATIONS, annotation_rows(inputs.annotations)),
         (BANDWIDTH, bandwidth_rows(inputs.tests)),
+        (CAMPAIGNS, campaign_rows(inputs.campaigns)),
         (EXCLUSIONS, exclusion_rows(inputs.exclusions)),
         (INCIDENTS, incident_rows(report.incidents)),
         (LEDGER, ledger_rows(completed_ledger(inputs))),
-        (RTT, rtt_rows(probes)),
     ):
-        count = write_table(folder / table.file_name, table, rows)
-        entries.append(read_entry(folder / table.file_name, table.file_name, count))
+        if table not in tables:
+            continue
+        counts[table.file_name] = write_table(folder / table.file_name, table, rows)
+    for table in tables:
         (folder / table.schema_name).write_bytes(build_schema(table))
-        entries.append(read_entry(folder / table.schema_name, table.schema_name))
     (folder / "contract.toml").write_bytes(encode_terms(build_terms(inputs)))
-    entries.append(read_entry(folder / "contract.toml", "contract.toml"))
-    return tuple(sorted(entries, key=lambda entry: entry.name))
+    names = sorted([*counts, *(table.schema_name for table in tables), "contract.toml"])
+    return tuple(read_entry(folder / name, name, counts.get(name)) for name in names)
+
+
+def _place_probes(folder: Path, probes: Iterable[Probe] | RttTable) -> int:
+    if isinstance(probes, RttTable):
+        return probes.place()
+    with RttTable(folder) as table:
+        for _ in table.keep(probes):
+            pass
+        return table.place()
 
 
 def publish_report(
     folder: Path,
     inputs: ReportInputs,
-    probes: Iterable[Probe],
+    probes: Iterable[Probe] | RttTable,
     *,
     languages: Sequence[LanguageCode] = ("fr", "en"),
     formats: Sequence[Format] = FORMATS,
@@ -101,7 +115,7 @@ def publish_report(
     """Build a month's report, write its files into ``folder`` (made when absent), bundle them.
 
     ``inputs.targets`` come from the same ``probes`` (`recompute.collect_targets`), which are
-    gone through once more here. Tables and report.json are always written, for the pages
+    gone through once more here, unless an `RttTable` in ``folder`` kept them then. Tables and report.json are always written, for the pages
     speak of their hashes; the bundle is made when ``csv`` and ``json`` are among the
     formats. The same inputs give the same bytes. Raises ``OSError``, and ``ValueError``
     for inputs that contradict themselves.
@@ -112,7 +126,9 @@ def publish_report(
     listed = tuple(
         EvidenceFile(name=entry.name, sha256=entry.sha256, rows=entry.rows) for entry in entries
     )
-    report = msgspec.structs.replace(report, evidence=Evidence(files=listed))
+    report = msgspec.structs.replace(
+        report, evidence=Evidence(files=listed, chain=report.evidence.chain)
+    )
     (folder / "report.json").write_bytes(encode_report(report))
     files = {entry.name: folder / entry.name for entry in entries}
     files["report.json"] = folder / "report.json"
@@ -141,6 +157,7 @@ def publish_report(
                 netwatch_version=report.method.software_version,
                 rule_version=str(report.rule.get("version", "unknown")),
                 files=entries,
+                chain=report.evidence.chain,
             ),
             key=key,
         )

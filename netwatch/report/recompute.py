@@ -14,6 +14,7 @@ from typing import cast
 import msgspec
 
 from netwatch.core.calendars import month_window
+from netwatch.core.campaign_record import SlotTest
 from netwatch.core.sla import available_time, complete_spans
 from netwatch.core.throughput import Direction, ThroughputTest
 from netwatch.errors import EvidenceError
@@ -24,10 +25,17 @@ from netwatch.report.identity import Evidence, EvidenceFile
 from netwatch.report.inputs import Probe, ReportInputs, TargetSamples, collect_samples
 from netwatch.report.json_form import encode_report
 from netwatch.report.model import Report
-from netwatch.report.rows import incident_rows, merge_ledger, read_annotation, read_exclusion
+from netwatch.report.rows import (
+    incident_rows,
+    merge_ledger,
+    read_annotation,
+    read_exclusion,
+    read_slot_test,
+)
 from netwatch.report.tables import (
     ANNOTATIONS,
     BANDWIDTH,
+    CAMPAIGNS,
     EXCLUSIONS,
     INCIDENTS,
     LEDGER,
@@ -64,13 +72,15 @@ def recompute_report(bundle: Bundle) -> object:
             annotations=tuple(map(read_annotation, rows(ANNOTATIONS))),
             tests=tuple(map(_read_test, rows(BANDWIDTH))),
         )
+        if inputs.campaigns:
+            inputs = _add_campaign_tests(inputs, rows(CAMPAIGNS))
         inputs = msgspec.structs.replace(
             inputs, targets=collect_targets(inputs, terms.targets, map(_read_probe, rows(RTT)))
         )
         report = build_report(inputs)
     except ValueError as error:
         raise EvidenceError(f"{bundle.path}: {error}") from error
-    report = msgspec.structs.replace(report, evidence=_evidence(bundle, report, counts))
+    report = msgspec.structs.replace(report, evidence=_evidence(bundle, inputs, report, counts))
     return msgspec.json.decode(encode_report(report))
 
 
@@ -110,20 +120,45 @@ def _read_probe(row: dict[str, Value]) -> Probe:
     return at, cast("str", row["target"]), cast("int | None", row["rtt_us"])
 
 
-def _evidence(bundle: Bundle, report: Report, counts: dict[str, int]) -> Evidence:
+def list_tables(inputs: ReportInputs) -> tuple[Table, ...]:
+    """The tables of a month's bundle."""
+    return (*TABLES, CAMPAIGNS) if inputs.campaigns else TABLES
+
+
+def _add_campaign_tests(inputs: ReportInputs, rows: Iterable[dict[str, Value]]) -> ReportInputs:
+    tests: dict[str, list[SlotTest]] = {each.campaign.id: [] for each in inputs.campaigns}
+    for row in rows:
+        name, test = read_slot_test(row)
+        if name not in tests:
+            raise EvidenceError(f"campaigns.csv: contract.toml has no campaign {name}")
+        tests[name].append(test)
+    return msgspec.structs.replace(
+        inputs,
+        campaigns=tuple(
+            msgspec.structs.replace(each, tests=tuple(tests[each.campaign.id]))
+            for each in inputs.campaigns
+        ),
+    )
+
+
+def _evidence(
+    bundle: Bundle, inputs: ReportInputs, report: Report, counts: dict[str, int]
+) -> Evidence:
     """The list of files: sources hashed as they are, what follows from them made anew."""
     text = io.StringIO(newline="")
     counts[INCIDENTS.file_name] = write_rows(text, INCIDENTS, incident_rows(report.incidents))
     made = {INCIDENTS.file_name: text.getvalue().encode()}
-    made |= {table.schema_name: build_schema(table) for table in TABLES}
+    made |= {table.schema_name: build_schema(table) for table in list_tables(inputs)}
     files = []
-    for name in sorted({*made, *(table.file_name for table in TABLES), "contract.toml"}):
+    for name in sorted(
+        {*made, *(table.file_name for table in list_tables(inputs)), "contract.toml"}
+    ):
         if name in made:
             digest = hashlib.sha256(made[name]).hexdigest()
         else:
             digest, _ = bundle.hash(name)
         files.append(EvidenceFile(name=name, sha256=digest, rows=counts.get(name)))
-    return Evidence(files=tuple(files))
+    return Evidence(files=tuple(files), chain=report.evidence.chain)
 
 
 def completed_ledger(inputs: ReportInputs) -> tuple[Span, ...]:

@@ -19,6 +19,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from netwatch.report import words
+from netwatch.report.campaign_words import tell_campaign
 from netwatch.report.charts import build_calendar_chart, build_incident_chart
 from netwatch.report.curves import build_latency_chart, build_throughput_chart
 from netwatch.report.evidence import build_bundle_name
@@ -84,6 +85,7 @@ def render_html(
         days=_imperfect_days(report.series.hours, language),
         unmeasured=_unmeasured(report, language),
         penalties=_penalties(report, language),
+        campaigns=[tell_campaign(each, language) for each in report.campaigns],
         yearly_share=Fraction(yearly.used_ms, yearly.allowed_ms) if yearly.allowed_ms else None,
         target_columns=list(dict.fromkeys(key for each in report.method.targets for key in each)),
         fingerprint=fingerprint,

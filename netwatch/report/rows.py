@@ -11,6 +11,7 @@ from typing import cast
 
 import msgspec
 
+from netwatch.core.campaign_record import CampaignBooks, SlotTest
 from netwatch.core.incidents import Annotation, Pause
 from netwatch.core.sla import Exclusion
 from netwatch.core.throughput import ThroughputTest
@@ -70,12 +71,6 @@ def merge_ledger(rows: Iterable[dict[str, Value]]) -> Iterator[Span]:
         last = Span(verdict=verdict, cause=cause, reason=reason, start_ms=start_ms, end_ms=end_ms)
     if last is not None:
         yield last
-
-
-def rtt_rows(probes: Iterable[tuple[int, str, int | None]]) -> Iterator[Sequence[Cell]]:
-    """Probes as (sent in UTC ms, target, round-trip µs or None), in the order given."""
-    write = InstantWriter().write
-    return ((write(at_ms), target, rtt_us) for at_ms, target, rtt_us in probes)
 
 
 def bandwidth_rows(tests: Iterable[ThroughputTest]) -> Iterator[Sequence[Cell]]:
@@ -151,6 +146,28 @@ def read_exclusion(row: dict[str, Value]) -> Exclusion:
         entered_ms=parse_instant_ms(cast("str", row["entered_at"])),
         notice_ms=_ms(row["notice_at"]),
         withdrawn_ms=_ms(row["withdrawn_at"]),
+    )
+
+
+def campaign_rows(campaigns: Iterable[CampaignBooks]) -> Iterator[Sequence[Cell]]:
+    """Every test of every campaign, and every slot without one."""
+    for books in campaigns:
+        for each in books.tests:
+            yield (
+                books.campaign.id, iso_utc(each.slot_ms), _iso(each.at_ms), each.down, each.up,
+                each.down_invalid, each.up_invalid,
+            )  # fmt: skip
+
+
+def read_slot_test(row: dict[str, Value]) -> tuple[str, SlotTest]:
+    """One row of campaigns.csv: the campaign's id, and the test."""
+    return cast("str", row["campaign"]), SlotTest(
+        slot_ms=parse_instant_ms(cast("str", row["slot"])),
+        at_ms=_ms(row["at"]),
+        down=cast("int | None", row["down"]),
+        up=cast("int | None", row["up"]),
+        down_invalid=cast("str | None", row["down_invalid"]),
+        up_invalid=cast("str | None", row["up_invalid"]),
     )
 
 

@@ -19,6 +19,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     headline: str
     partial: str | None
+    simulated: str | None
     findings: tuple[str, ...]
     promises: tuple[str, ...]
     requests: tuple[str, ...]
@@ -30,6 +31,7 @@ def build_summary(report: Report, language: Language) -> Summary:
         verdict=_verdict(report),
         headline=_headline(report, language),
         partial=_partial(report, language),
+        simulated=_simulated(report, language),
         findings=tuple(_findings(report, language)),
         promises=tuple(_promises(report, language)),
         requests=tuple(_requests(report, language)),
@@ -66,6 +68,15 @@ def _partial(report: Report, language: Language) -> str | None:
         "Partial report: the month was not over when it was made. It speaks of the time up to "
         "%(until)s; the figures will change."
     ) % {"until": language.instant(report.period.until)}
+
+
+def _simulated(report: Report, language: Language) -> str | None:
+    if report.simulated is None:
+        return None
+    return language.gettext(
+        "Simulation: these records are made up, from the scenario %(scenario)s. Nothing in this "
+        "document was measured on a real line."
+    ) % {"scenario": report.simulated}
 
 
 def _findings(report: Report, language: Language) -> list[str]:

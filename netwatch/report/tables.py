@@ -24,7 +24,7 @@ ColumnType = Literal["datetime", "integer", "string", "boolean", "array"]
 #: A cell as `csv` writes it: None is empty. Booleans and arrays are given as text.
 Cell = str | int | None
 Value = str | int | bool | list[object] | None
-_MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +152,20 @@ EXCLUSIONS = Table(
     ),
     primary_key=("id",),
 )
+CAMPAIGNS = Table(
+    name="campaigns",
+    title="Every test of a campaign, and every slot that has none; rates in bytes per second",
+    columns=(
+        _text("campaign", "of which campaign", required=True),
+        _instant("slot", "planned instant"),
+        _instant("at", "start of the test; empty: none began in the slot's time", required=False),
+        _whole("down", "application goodput towards the site", required=False),
+        _whole("up", "the same from it", required=False),
+        _text("down_invalid", "why it does not count; empty when it does"),
+        _text("up_invalid", "the same from the site"),
+    ),
+)
+#: Those of every bundle; campaigns.csv is in that of a month with a campaign.
 TABLES: tuple[Table, ...] = (ANNOTATIONS, BANDWIDTH, EXCLUSIONS, INCIDENTS, LEDGER, RTT)
 
 
@@ -276,22 +290,32 @@ def parse_instant_ms(text: str) -> int:
 
 
 class InstantWriter:
-    """ISO text of instants that come nearly in order; a minute's beginning is kept.
+    """ISO text of instants that come nearly in order; an hour's beginning is kept.
 
     >>> InstantWriter().write(1790812800250), InstantWriter().write(1790812859000)
     ('2026-10-01T00:00:00.250Z', '2026-10-01T00:00:59Z')
     """
 
     def __init__(self) -> None:
-        self._minute = -1
+        self._hour = -1
         self._prefix = ""
 
     def write(self, instant_ms: int) -> str:
-        minute, rest = divmod(instant_ms, _MINUTE_MS)
-        if minute != self._minute:
-            self._minute = minute
-            self._prefix = datetime.fromtimestamp(minute * 60, tz=UTC).isoformat()[:17]
-        seconds, thousandths = divmod(rest, 1000)
-        if thousandths:
-            return f"{self._prefix}{seconds:02d}.{thousandths:03d}Z"
-        return f"{self._prefix}{seconds:02d}Z"
+        hour, rest = divmod(instant_ms, HOUR_MS)
+        if hour != self._hour:
+            self._hour = hour
+            self._prefix = datetime.fromtimestamp(hour * 3600, tz=UTC).isoformat()[:14]
+        return self._prefix + write_rest(rest)
+
+
+def write_rest(rest_ms: int) -> str:
+    """What follows the hour in the ISO text of an instant so long after it.
+
+    >>> write_rest(61_007)
+    '01:01.007Z'
+    """
+    seconds, thousandths = divmod(rest_ms, 1000)
+    minute, second = divmod(seconds, 60)
+    if thousandths:
+        return f"{minute:02d}:{second:02d}.{thousandths:03d}Z"
+    return f"{minute:02d}:{second:02d}Z"

@@ -19,10 +19,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from netwatch.core.campaign_record import Campaign, CampaignBooks, RoundTrips
 from netwatch.core.contract import Contract
 from netwatch.core.sla import Availability
 from netwatch.errors import EvidenceError
-from netwatch.report.identity import CircuitIdentity, Method, SiteIdentity, iso_utc
+from netwatch.report.identity import (
+    ChainEnd,
+    CircuitIdentity,
+    Evidence,
+    Method,
+    SiteIdentity,
+    iso_utc,
+)
 from netwatch.report.inputs import ReportInputs
 from netwatch.report.tables import parse_instant_ms
 
@@ -47,6 +55,13 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
 
 
+class CampaignTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's plan; its tests are in campaigns.csv."""
+
+    plan: Campaign
+    round_trips: RoundTrips = RoundTrips()
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of :class:`ReportInputs` that is no table."""
 
@@ -65,6 +80,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     charged_before: tuple[Charged, ...] = ()
     targets: tuple[TargetIdentity, ...] = ()
     versions: tuple[Contract, ...] = ()
+    simulated: str | None = None
+    chain: ChainEnd | None = None
+    campaigns: tuple[CampaignTerms, ...] = ()
 
 
 def build_terms(inputs: ReportInputs) -> Terms:
@@ -91,6 +109,12 @@ def build_terms(inputs: ReportInputs) -> Terms:
             for each in inputs.targets
         ),
         versions=inputs.versions,
+        simulated=inputs.simulated,
+        chain=inputs.evidence.chain,
+        campaigns=tuple(
+            CampaignTerms(plan=each.campaign, round_trips=each.round_trips)
+            for each in inputs.campaigns
+        ),
     )
 
 
@@ -120,6 +144,12 @@ def build_inputs(terms: Terms) -> ReportInputs:
         skipped=terms.skipped,
         year_before=terms.year_before,
         charged_before={(each.rule, each.period): each.amount for each in terms.charged_before},
+        campaigns=tuple(
+            CampaignBooks(campaign=each.plan, tests=(), round_trips=each.round_trips)
+            for each in terms.campaigns
+        ),
+        simulated=terms.simulated,
+        evidence=Evidence(chain=terms.chain),
     )
 
 

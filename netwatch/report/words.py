@@ -99,6 +99,7 @@ _FILES = {
     "incidents.csv": _("incidents"),
     "bandwidth.csv": _("throughput tests"),
     "rtt.csv": _("every latency probe"),
+    "campaigns.csv": _("every test of the campaigns"),
     "annotations.csv": _("the incident ledger"),
     "exclusions.csv": _("exclusions"),
     "contract.toml": _("the contract as configured"),

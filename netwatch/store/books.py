@@ -8,6 +8,7 @@ if it is unsound, and the run goes on in a new one. For one thread; it knows no 
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +20,10 @@ from netwatch.errors import StoreCorrupt, StoreError
 from netwatch.records import Anchor, Run
 from netwatch.store.batch import Batch
 from netwatch.store.daybook import Daybook
-from netwatch.store.db import open_database, set_database_aside
+from netwatch.store.db import make_file, open_database, set_database_aside
 from netwatch.store.failures import explain_failure
 from netwatch.store.journal import Journal
+from netwatch.store.sole_writer import lock_books
 
 T = TypeVar("T")
 
@@ -54,7 +56,9 @@ class Books:
     def __init__(self, path: Path, set_aside: Callable[[], str]) -> None:
         self._path = path
         self._set_aside = set_aside
-        self._daybook = Daybook(path.with_name(f"{path.name}-daybook"))
+        self._daybook_path = path.with_name(f"{path.name}-daybook")
+        self._daybook = Daybook(self._daybook_path)
+        self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
         self._journal: Journal | None = None
         self._life: Life | None = None
@@ -64,7 +68,12 @@ class Books:
         self.notice: str | None = None
 
     def begin(self, life: Life) -> BegunRun:
-        """Open the database, enter what the daybook still has, and the new run."""
+        """Open the database, enter what the daybook still has, and the new run.
+
+        Refused, with nothing touched, while another agent has these books.
+        """
+        make_file(self._path)
+        self._lock = lock_books(self._path, self._daybook_path)
         journal = self._open()
         journal.recover(self._daybook.read())
         run_id, previous = journal.begin_run(
@@ -125,6 +134,9 @@ class Books:
         """Close both files for good."""
         self._daybook.close()
         self._close_database()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     def _close_database(self) -> None:
         """The next use opens it again."""

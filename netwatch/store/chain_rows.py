@@ -38,6 +38,12 @@ _LEDGERS: tuple[tuple[str, str, str], ...] = (
         "entered_ms",
         "id, site, month, version, recipient, sent, entered_ms",
     ),
+    (
+        "campaign",
+        "entered_ms",
+        "id, profile, seed, first_day, timezone, slots, offers, wired, author, entered_ms",
+    ),
+    ("campaign_removal", "entered_ms", "campaign_id, author, entered_ms, reason"),
 )
 #: A commit may be that late in saying how far a run has come (netwatch.store.queries).
 _LATE_MS = 300_000
@@ -171,7 +177,11 @@ def _read_checks(
 def _read_ledgers(
     connection: sqlite3.Connection, start_ms: int, end_ms: int
 ) -> Iterator[tuple[Field, ...]]:
+    # Books of an earlier version, read as they are, lack the tables of later ones.
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
     for table, instant, columns in _LEDGERS:
+        if table not in tables:
+            continue
         rows = connection.execute(
             f"SELECT {columns} FROM {table} WHERE {instant} >= ? AND {instant} < ?",  # noqa: S608 - our own names
             (start_ms, end_ms),

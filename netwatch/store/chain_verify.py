@@ -59,6 +59,21 @@ def verify_chain(path: Path | str, *, ledger_keep_ms: int = LEDGER_KEEP_MS) -> l
     return problems
 
 
+def read_chain_end(path: Path | str) -> DayHash | None:
+    """The newest entry of the chain, whose hash stands for all before it.
+
+    None in books without a closed day, or whose chain cannot be read: `verify_chain`
+    tells why. Raises StoreError where the books cannot be read.
+    """
+    with opened_read_only(path) as connection:
+        if not _has_chain(connection):
+            return None
+        try:
+            return next(reversed(read_chain(connection)), None)
+        except (sqlite3.DataError, OverflowError, ValueError):
+            return None
+
+
 def _has_chain(connection: sqlite3.Connection) -> bool:
     row = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     return row is not None and int(row[0]) >= _TABLES_SINCE

@@ -71,14 +71,14 @@ def open_database(
     """
     path = Path(path)
     steps = read_migrations() if migrations is None else migrations
-    _make_file(path)
+    make_file(path)
     try:
         checked_whole = None if distrust else full_check_bytes
         return OpenedDatabase(connection=_open_sound(path, steps, checked_whole), notice=None)
     except StoreCorrupt as error:
         kept = set_database_aside(path, set_aside())
         notice = f"{error}; it is kept as {kept.name}, and a new one was begun"
-    _make_file(path)
+    make_file(path)
     return OpenedDatabase(connection=_open_sound(path, steps, full_check_bytes), notice=notice)
 
 
@@ -142,7 +142,8 @@ def _explain_opening(path: Path, error: sqlite3.Error) -> StoreError:
     return explain_failure(path, error)
 
 
-def _make_file(path: Path) -> None:
+def make_file(path: Path) -> None:
+    """Make the folder (mode 0750) and an empty file (0640) where they are missing."""
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))

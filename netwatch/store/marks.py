@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from netwatch.errors import StoreError, UsageError
 from netwatch.store.db import opened_read_only
 
 _KEY = "simulated"
@@ -30,3 +31,19 @@ def read_simulated(path: Path | str) -> str | None:
     with opened_read_only(path) as connection:
         row = connection.execute("SELECT value FROM meta WHERE key = ?", (_KEY,)).fetchone()
         return None if row is None else row[0]
+
+
+def refuse_simulated(path: Path | str) -> None:
+    """Nothing real is written behind what is made up: raises UsageError for a simulation.
+
+    A file that is not there yet, or cannot be read, is for whoever opens it to judge.
+    """
+    try:
+        simulated = Path(path).exists() and read_simulated(path) is not None
+    except StoreError:
+        return
+    if simulated:
+        raise UsageError(
+            f"{path}: its records are simulated, and real ones are not written behind them: "
+            "name another file in store.path, or move this one away"
+        )

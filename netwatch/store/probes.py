@@ -7,7 +7,8 @@ time, a lost one has None, and one that was skipped or is not to be trusted is i
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
 
 from netwatch.core.packing import unpack_latency
@@ -20,6 +21,7 @@ _WINDOW_MS = 120_000
 #: So much is put in order at a time.
 _TOGETHER_MS = 1_800_000
 _ORDER = itemgetter(0, 1)
+_SENT = itemgetter(0)
 
 #: Sent (UTC ms), name of the check, round trip in µs or None when lost.
 SentProbe = tuple[int, str, int | None]
@@ -33,6 +35,13 @@ def read_probes(
     An answer without a measured time is left out. Of an hour that was lived twice the
     first reading stands. Raises StoreError.
     """
+    return chain.from_iterable(_read_pieces(reader, from_ms, to_ms, check_ids))
+
+
+def _read_pieces(
+    reader: Reader, from_ms: int, to_ms: int, check_ids: Collection[str]
+) -> Iterator[list[SentProbe]]:
+    """The same in pieces: a month has millions, and each is touched as rarely as can be."""
     names = {
         check.number: check.check_id
         for check in reader.read_checks()
@@ -42,35 +51,33 @@ def read_probes(
     given_ms = from_ms
     newest_ms = sorted_ms = from_ms
     for block in reader.read_blocks(from_ms, to_ms):
+        offset_ms = block.offset_ms
         for series in unpack_latency(block.packed):
             name = names.get(series.check_number)
             if name is None:
                 continue
+            times: Iterable[int | None]
             if series.outcome is Outcome.ANSWERED and series.rtt_us:
-                times: Sequence[int | None] = series.rtt_us
+                times = series.rtt_us
             elif series.outcome is Outcome.FAILED:
-                times = (None,) * len(series.due_ms)
+                times = repeat(None)
             else:
                 continue
-            offset_ms = block.offset_ms
-            waiting += [
-                (due_ms + offset_ms, name, rtt_us)
-                for due_ms, rtt_us in zip(series.due_ms, times, strict=True)
-            ]
-            newest_ms = max(newest_ms, series.due_ms[-1] + offset_ms)
+            sent_ms = [due_ms + offset_ms for due_ms in series.due_ms]
+            waiting += zip(sent_ms, repeat(name), times)
+            newest_ms = max(newest_ms, sent_ms[-1])
         if newest_ms - sorted_ms < _TOGETHER_MS:
             continue
         sorted_ms = newest_ms
         waiting.sort(key=_ORDER)
         settled_ms = min(newest_ms - _WINDOW_MS, to_ms)
-        # A name that sorts before all others, so that the cut is before the instant itself.
-        kept = bisect_left(waiting, (settled_ms, ""), key=_ORDER)
-        for probe in waiting[:kept]:
-            if probe[0] >= given_ms:
-                yield probe
+        yield waiting[_find(waiting, given_ms) : _find(waiting, settled_ms)]
         given_ms = max(given_ms, settled_ms)
-        del waiting[:kept]
+        del waiting[: _find(waiting, settled_ms)]
     waiting.sort(key=_ORDER)
-    for probe in waiting:
-        if given_ms <= probe[0] < to_ms:
-            yield probe
+    yield waiting[_find(waiting, given_ms) : _find(waiting, to_ms)]
+
+
+def _find(probes: Sequence[SentProbe], at_ms: int) -> int:
+    """Where in an ordered list those of an instant begin."""
+    return bisect_left(probes, at_ms, key=_SENT)

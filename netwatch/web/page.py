@@ -38,7 +38,13 @@ from netwatch.web.panels import (
     build_tile,
 )
 from netwatch.web.speech import say
-from netwatch.web.tables import Event, TargetRow, build_events, build_target_rows
+from netwatch.web.tables import (
+    Event,
+    TargetRow,
+    build_events,
+    build_target_rows,
+    find_first_known_ms,
+)
 from netwatch.web.timelines import (
     DAY_MS,
     DayRow,
@@ -71,7 +77,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     latency_ticks: list[str]  # from the top down
     latency_description: str
     events: list[Event]
-    events_from: str
+    events_none: str  # what is said where there are none
 
 
 class PageView(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,8 +182,16 @@ def _read_history(
             count=latency.steps,
         ),
         events=build_events(spans, at_ms, lang, zone),
-        events_from=format_date(lang, from_ms, zone),
+        events_none=_say_no_events(spans, lang, zone),
     )
+
+
+def _say_no_events(spans: Sequence[Span], lang: str, zone: tzinfo) -> str:
+    """Only of the time that was watched can it be said that nothing happened."""
+    first_ms = find_first_known_ms(spans)
+    if first_ms is None:
+        return say(lang, "events.unmeasured")
+    return say(lang, "events.none", when=format_date(lang, first_ms, zone))
 
 
 def _name_month(index: int) -> str:

@@ -69,12 +69,11 @@ def build_events(spans: Sequence[Span], end_ms: int, lang: str, zone: tzinfo) ->
         )
         for incident in find_incidents(spans, now_ms=end_ms)
     ]
-    known_from_ms = next(
-        (span.start_ms for span in spans if span.verdict is not Verdict.UNKNOWN), end_ms
-    )
+    known_from_ms = find_first_known_ms(spans)
     for span in _join_verdicts(spans):
         gap = span.verdict is Verdict.UNKNOWN
-        if gap and (span.duration_ms < _SHORTEST_GAP_MS or span.start_ms < known_from_ms):
+        before = known_from_ms is None or span.start_ms < known_from_ms
+        if gap and (before or span.duration_ms < _SHORTEST_GAP_MS):
             continue
         if (gap or span.verdict is Verdict.DEGRADED) and span.cause is not None:
             cause = say_finest(lang, "cause", span.cause.value, span.reason)
@@ -91,6 +90,16 @@ def build_events(spans: Sequence[Span], end_ms: int, lang: str, zone: tzinfo) ->
         )
         for start_ms, stop_ms, verdict, cause in found[:_EVENTS_SHOWN]
     ]
+
+
+def find_first_known_ms(spans: Iterable[Span]) -> int | None:
+    """The first instant at which anything was known; None where nothing ever was.
+
+    >>> find_first_known_ms([Span(verdict=Verdict.UNKNOWN, cause=None, start_ms=0, end_ms=5)])
+    >>> find_first_known_ms([Span(verdict=Verdict.DOWN, cause=None, start_ms=5, end_ms=9)])
+    5
+    """
+    return next((span.start_ms for span in spans if span.verdict is not Verdict.UNKNOWN), None)
 
 
 def _join_verdicts(spans: Iterable[Span]) -> list[Span]:

@@ -236,8 +236,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     # -- events
     "events": {"fr": "Derniers événements", "en": "Latest events"},
     "events.none": {
-        "fr": "Ni coupure, ni dégradation, ni interruption de la mesure depuis le {when}.",
-        "en": "No outage, no degradation and no break in the measurement since {when}.",
+        "fr": "Ni coupure ni dégradation depuis le {when} ; aucune interruption de la mesure d’une minute "
+        "ou plus.",
+        "en": "No outage and no degradation since {when}; no break of a minute or more in the measurement.",
+    },
+    "events.unmeasured": {
+        "fr": "Rien n’a encore été mesuré.",
+        "en": "Nothing has been measured yet.",
     },
     "events.start": {"fr": "Début", "en": "Start"},
     "events.duration": {"fr": "Durée", "en": "Duration"},

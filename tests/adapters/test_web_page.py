@@ -327,6 +327,25 @@ def test_events_are_the_newest_first_and_the_time_before_the_agent_is_none() -> 
     assert not any(event.ongoing for event in events)
 
 
+def test_nothing_is_said_of_the_time_before_the_first_measure() -> None:
+    """That there was no outage is said from when anything was watched, and of nothing else."""
+    up = span(Verdict.UP, None, NOW_MS - HOUR_MS, NOW_MS)
+    said = {}
+    for lang, spans in (("en", [up]), ("fr", [up]), ("none", [])):
+        page = build_page(
+            build_snapshot(), SITE, FakeBooks(spans), PARIS, lang="en" if lang == "none" else lang
+        )
+        assert page.history is not None
+        assert page.history.events == []
+        said[lang] = " ".join(page.history.events_none.split())
+    assert said["en"] == (
+        "No outage and no degradation since 26 November; "
+        "no break of a minute or more in the measurement."
+    )
+    assert said["fr"].startswith("Ni coupure ni dégradation depuis le 26 novembre")
+    assert said["none"] == "Nothing has been measured yet."
+
+
 @pytest.mark.parametrize("at_ms", [0, 1, DAY_MS * 20_000, NOW_MS])
 @pytest.mark.parametrize("state", ["up", "fresh"])
 def test_any_clock_gives_a_page(at_ms: int, state: str) -> None:

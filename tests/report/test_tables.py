@@ -24,8 +24,8 @@ from netwatch.report.rows import (
     merge_ledger,
     read_annotation,
     read_exclusion,
-    rtt_rows,
 )
+from netwatch.report.rtt_table import RttTable, write_probes
 from netwatch.report.tables import (
     ANNOTATIONS,
     BANDWIDTH,
@@ -34,11 +34,13 @@ from netwatch.report.tables import (
     LEDGER,
     RTT,
     TABLES,
+    InstantWriter,
     Table,
     Value,
     build_schema,
     parse_instant_ms,
     read_table,
+    write_rows,
     write_table,
 )
 from netwatch.report.terms import build_inputs, build_terms, decode_terms, encode_terms
@@ -106,12 +108,43 @@ def test_the_other_tables_come_back_as_they_were(tmp_path: Path) -> None:
         test.bytes_per_second
         for test in sorted(inputs.tests, key=lambda each: (each.at_ms, each.direction))
     ]
-    write_table(
-        path, RTT, rtt_rows([(1_790_812_800_250, "a", 12_345), (1_790_812_805_000, "b", None)])
-    )
+    with RttTable(tmp_path) as table:
+        list(table.keep([(1_790_812_800_250, "a", 12_345), (1_790_812_805_000, "b", None)]))
+        assert table.place() == 2
+        path = table.path
     assert path.read_text(encoding="utf-8") == (
         "at,target,rtt_us\n2026-10-01T00:00:00.250Z,a,12345\n2026-10-01T00:00:05Z,b,\n"
     )
+
+
+PROBES = st.lists(
+    st.tuples(
+        st.integers(1_790_812_740_000, 1_790_813_000_000),
+        st.sampled_from(["box", "a,b", 'say "hi"', "é", "two\nlines"]),
+        st.none() | st.integers(1, 10**7),
+    )
+)
+
+
+@given(PROBES)
+def test_probes_are_written_as_any_other_table_would_be(
+    probes: list[tuple[int, str, int | None]],
+) -> None:
+    """The quick way gives the bytes of `write_rows`, whatever the names and instants."""
+    ordered = sorted(probes, key=lambda probe: probe[:2])
+    quick, plain = io.StringIO(newline=""), io.StringIO(newline="")
+    assert [probe for piece in write_probes(quick, ordered) for probe in piece] == ordered
+    write = InstantWriter().write
+    rows = ((write(at_ms), target, rtt_us) for at_ms, target, rtt_us in ordered)
+    assert write_rows(plain, RTT, rows) == len(ordered)
+    assert quick.getvalue() == plain.getvalue()
+
+
+def test_probes_out_of_order_are_refused(tmp_path: Path) -> None:
+    """Not written wrong, and nothing stays behind."""
+    with pytest.raises(ValueError, match="in the order of sending"), RttTable(tmp_path) as table:
+        list(table.keep([(60_000, "a", 1), (59_999, "a", 1)]))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_terms_come_back_exactly() -> None:

@@ -1,0 +1,69 @@
+"""The runner: what it hears is entered, with a machine on paper around it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from netwatch.agent.events import Stop, TcpRound
+from netwatch.agent.recorder import Recorder
+from netwatch.agent.rules import build_judge
+from netwatch.agent.runner import Runner
+from netwatch.clock import SystemClock
+from netwatch.config.model import Settings, Site
+from netwatch.config.targets import complete_targets
+from netwatch.records import Observation, Role, Round, RoundProbe
+from netwatch.store.batch import Batch
+from tests.agent.test_evidence import FakeOutside
+
+
+class FakeWithoutPings(FakeOutside):
+    """No right to ICMP sockets; keeps what was submitted."""
+
+    icmp_kind = "none"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observations: list[Observation] = []
+
+    def submit(self, batch: Batch, *, urgent: bool) -> None:
+        del urgent
+        self.observations += batch.observations
+
+
+def test_without_pings_the_connections_are_kept_and_shown() -> None:
+    """A verdict by TCP has its probes in the books, on the page and in the metrics."""
+    settings = Settings(site=Site(id="school"))
+    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
+    outside, clock = FakeWithoutPings(), SystemClock()
+    runner = Runner(
+        settings=settings,
+        targets=settings.target,
+        clock=clock,
+        outside=outside,
+        recorder=Recorder({}),
+        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
+        offset_ms=0,
+    )
+    now_ms = clock.monotonic_ms()
+    answered = {"cloudflare": 10_000, "google": None}
+    probes = tuple(
+        RoundProbe(
+            target_id=name,
+            role=Role.INTERNET,
+            sent_ms=now_ms,
+            rtt_us=rtt_us,
+            reason=None if rtt_us else "timeout",
+        )
+        for name, rtt_us in answered.items()
+    )
+    runner.events.put(
+        TcpRound(round=Round(number=1, burst=False, probes=probes, settled_ms=now_ms + 950))
+    )
+    runner.events.put(Stop())
+    runner.run()
+    kept = {each.check_id: each.measures.get("rtt_us") for each in outside.observations}
+    assert kept == answered
+    shown = {
+        target.summary.target: target.summary.answered for target in runner.build_snapshot().targets
+    }
+    assert (shown["cloudflare"], shown["google"], shown["quad9"]) == (True, False, None)
