@@ -111,9 +111,23 @@ def _disk_row(disk: Mapping[str, Any]) -> str:
     )
 
 
+def _report_row(report: Mapping[str, Any]) -> str:
+    cases = {
+        "html_json_csv": "HTML, JSON, CSV",
+        "html_json_csv_pdf": "with PDF",
+        "html_json_csv_pdf_quarter_of_a_core": "with PDF at a quarter of a core",
+    }
+    parts = ", ".join(
+        f"{words} {report[name]['median_s']} s ({report[name]['peak_mib']:.0f} MiB)"
+        for name, words in cases.items()
+    )
+    return f"| a site's month as a report (`python -m bench report`) | {report['goal']} | {parts} |"
+
+
 _ROWS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "lab": _lab_row,
     "soak": _soak_row,
     "scrape": _scrape_row,
     "disk": _disk_row,
+    "report": _report_row,
 }
