@@ -35,7 +35,8 @@ def burn() -> None:
 
 def run_loop(addresses: list[str], interval_ms: int) -> list[tuple[int, int]]:
     from netwatch.clock import SystemClock
-    from netwatch.core.cadence import Cadence, CadenceTarget
+    from netwatch.core.cadence import Cadence
+    from netwatch.core.round_plan import CadenceTarget
     from netwatch.probes.icmp_loop import IcmpLoop
     from netwatch.probes.icmp_open import open_icmp_sockets
     from netwatch.probes.icmp_report import IcmpTarget, LoopReport

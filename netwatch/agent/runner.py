@@ -35,8 +35,9 @@ from netwatch.agent.recorder import (
 from netwatch.agent.view import build_live_spans, build_snapshot
 from netwatch.clock import Clock
 from netwatch.config.model import Settings, Target
-from netwatch.core.cadence import Cadence, CadenceTarget
+from netwatch.core.cadence import Cadence
 from netwatch.core.judge import Judge, Standing
+from netwatch.core.round_plan import CadenceTarget
 from netwatch.errors import NetwatchError
 from netwatch.probes.icmp_report import LoopReport
 from netwatch.records import (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from netwatch.core.cadence import Cadence, CadenceTarget
+from netwatch.core.cadence import Cadence
 from netwatch.core.linkstate import (
     Line,
     OutageRule,
@@ -22,6 +22,7 @@ from netwatch.core.linkstate import (
     hear_witness,
     regain_sight,
 )
+from netwatch.core.round_plan import CadenceTarget
 from netwatch.core.timeline import Timeline
 from netwatch.records import Cause, Role, Slot, Span
 
