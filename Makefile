@@ -4,13 +4,15 @@ PYTHON := $(VENV)/bin/python
 NETWATCH := $(VENV)/bin/netwatch
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check bench lab deps-test
+.PHONY: help run test check bench lab soak deb deps-test
 help:
 	@echo "make run     install into .venv, write run/agent.toml from what is detected, run the agent"
 	@echo "make test    install what the tests need and run them all"
 	@echo "make check   ruff, strict mypy, architecture"
 	@echo "make bench   every promised figure, as a table and as JSON"
 	@echo "make lab     an interactive lab network to try the agent in"
+	@echo "make deb     dist/netwatch_VERSION_ARCH.deb, for this architecture and Debian 12"
+	@echo "make soak    an hour of kills, two simulated days, a long watch: what held, as a table"
 
 $(VENV)/.installed: pyproject.toml
 	@deploy/agent/ensure-python.sh
@@ -33,9 +35,9 @@ deps-test: $(VENV)/.installed-dev
 	@tests/install-debian-packages.sh
 
 test: deps-test
-	$(PYTEST) -q -n 2 --ignore=tests/netlab
-	@# The labs time what they do: alone, one story beside another.
-	$(PYTEST) -q tests/netlab
+	$(PYTEST) -q -n 2 --ignore=tests/netlab --ignore=tests/packaging
+	@# The labs time what they do, and a package is built once: alone, one story beside another.
+	$(PYTEST) -q tests/netlab tests/packaging
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
@@ -46,5 +48,11 @@ check: $(VENV)/.installed-dev
 bench: deps-test
 	$(PYTHON) -m bench
 
+deb: $(VENV)/.installed
+	@PYTHON=$(PYTHON) deploy/agent/deb/build.sh
+
 lab: deps-test
 	$(PYTHON) -m tests.netlab
+
+soak: deps-test
+	$(PYTHON) -m tests.e2e.soak

@@ -72,7 +72,7 @@ def measure(
     chance = random.Random(20261001)
     libc = ctypes.CDLL(None)
     anchor = Anchor(boot_id="bench", monotonic_ms=0, offset_ms=1_790_812_800_000)
-    with _card() as (folder, device), contextlib.ExitStack() as ending:
+    with mounted_card() as (folder, device), contextlib.ExitStack() as ending:
         path = folder / "netwatch.db"
         with closing(sqlite3.connect(path)) as first:  # the page size is settled at creation
             first.execute(f"PRAGMA page_size = {page_bytes}")
@@ -99,8 +99,8 @@ def measure(
                 time.sleep(0.02)  # or the kernel's coarse clock would see no time of change
                 libc.syncfs(directory)
             if number == WARM_UP_MINUTES:
-                started, began = _read_written_bytes(device), writer.call(_read_used_bytes)
-        written = _read_written_bytes(device) - started
+                started, began = read_written_bytes(device), writer.call(_read_used_bytes)
+        written = read_written_bytes(device) - started
         grown = writer.call(_read_used_bytes) - began
         assert writer.call(lambda c: c.execute("PRAGMA page_size").fetchone()[0]) == page_bytes
     return {
@@ -189,7 +189,7 @@ def _lost(name: str, due_ms: int) -> Observation:
 
 
 @contextlib.contextmanager
-def _card() -> Iterator[tuple[Path, Path]]:
+def mounted_card() -> Iterator[tuple[Path, Path]]:
     """A fresh ext4 with the defaults of mkfs, and the statistics of its device."""
     with tempfile.TemporaryDirectory(prefix="netwatch-bench-") as place:
         image, folder = Path(place) / "card", Path(place) / "mounted"
@@ -211,7 +211,8 @@ def _card() -> Iterator[tuple[Path, Path]]:
             subprocess.run(["losetup", "-d", device], check=True)
 
 
-def _read_written_bytes(statistics: Path) -> int:
+def read_written_bytes(statistics: Path) -> int:
+    """Bytes that a block device has taken since it was attached."""
     return int(statistics.read_text().split()[6]) * _SECTOR_BYTES
 
 

@@ -111,11 +111,39 @@ def _disk_row(disk: Mapping[str, Any]) -> str:
     )
 
 
+def _disk_hour_row(hour: Mapping[str, Any]) -> str:
+    per_day = hour["device_bytes_per_day"]
+    others = ", ".join(
+        f"{words} {per_day[name] / 1e6:.0f} MB"
+        for name, words in (("prometheus", "Prometheus"), ("victoria_metrics", "VictoriaMetrics"))
+    )
+    return (
+        f"| written over {hour['minutes']:.0f} real minutes, extrapolated to a day; beside it what "
+        f"scrapes it every {hour['scraped_every_s']} s, each on a device of its own "
+        "(`python -m bench disk-hour`) | at most 60 MB a day | "
+        f"{per_day['netwatch'] / 1e6:.0f} MB; {others} |"
+    )
+
+
+def _memory_row(memory: Mapping[str, Any]) -> str:
+    def describe(figure: Mapping[str, Any]) -> str:
+        low, high = figure["low_kib_per_day"], figure["high_kib_per_day"]
+        return f"{figure['slope_kib_per_day']} KiB a day (95 %: {low} to {high})"
+
+    return (
+        f"| growth of resident memory over {memory['hours']} simulated hours, after "
+        f"{memory['warm_up_hours']} (`python -m bench memory`) | {memory['goal']} | "
+        f"{describe(memory)}; with a look at the page every half hour "
+        f"{describe(memory['with_page'])} |"
+    )
+
+
 def _report_row(report: Mapping[str, Any]) -> str:
     cases = {
-        "html_json_csv": "HTML, JSON, CSV",
-        "html_json_csv_pdf": "with PDF",
-        "html_json_csv_pdf_quarter_of_a_core": "with PDF at a quarter of a core",
+        "html_json_csv": "HTML, JSON, CSV of one target",
+        "html_json_csv_five_targets": "of five",
+        "html_json_csv_pdf_five_targets": "with PDF",
+        "html_json_csv_pdf_five_targets_quarter_of_a_core": "with PDF at a quarter of a core",
     }
     parts = ", ".join(
         f"{words} {report[name]['median_s']} s ({report[name]['peak_mib']:.0f} MiB)"
@@ -124,10 +152,45 @@ def _report_row(report: Mapping[str, Any]) -> str:
     return f"| a site's month as a report (`python -m bench report`) | {report['goal']} | {parts} |"
 
 
+def _push_row(push: Mapping[str, Any]) -> str:
+    quarter, agent = push["drain_quarter_of_a_core"], push["agent"]
+    return (
+        f"| {push['what']} (`python -m bench push`) | {push['goal']} | "
+        f"{push['drain']['points_per_second']} points a second; at a quarter of a core "
+        f"{quarter['points']} points in {quarter['took_s']:.0f} s by the pump alone, "
+        f"{agent['points']} in {agent['backlog_quarter_of_a_core_s']:.0f} s by the agent that "
+        f"measures meanwhile; {agent['peak_mib']:.0f} MiB, grown by {agent['growth_mib']} MiB; "
+        f"{push['delay']['soon']['median_s']:.0f} to {push['delay']['late']['worst_s']:.0f} s by the "
+        "second in which the agent was begun |"
+    )
+
+
+def _bandwidth_row(bandwidth: Mapping[str, Any]) -> str:
+    ways = ("down", "up")
+    ratios = [row[f"{way}_ratio"] for row in bandwidth["accuracy"].values() for way in ways]
+    costs = bandwidth["cpu_s_per_gigabit"]
+    parts = [
+        f"{way} {min(those):.2f} to {max(those):.2f} of iperf3's"
+        for way in ways
+        for those in [[row["ratio"] for name, row in costs.items() if name.startswith(way)]]
+    ]
+    tenth = ", ".join(f"{way} {bandwidth['tenth_of_a_core'][way]['mbit_s']}" for way in ways)
+    return (
+        f"| bandwidth over HTTP at {', '.join(bandwidth['accuracy'])} (`python -m bench bandwidth`) "
+        f"| {bandwidth['goal']} | measured/true {min(ratios):.3f} to {max(ratios):.3f}; CPU for a "
+        f"gigabit {', '.join(parts)} (1, 4, 8 streams); at a tenth of a core {tenth} Mbit/s; "
+        f"{bandwidth['peak_mib']:.0f} MiB |"
+    )
+
+
 _ROWS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "lab": _lab_row,
     "soak": _soak_row,
     "scrape": _scrape_row,
     "disk": _disk_row,
+    "disk-hour": _disk_hour_row,
+    "memory": _memory_row,
     "report": _report_row,
+    "push": _push_row,
+    "bandwidth": _bandwidth_row,
 }

@@ -2,8 +2,9 @@
 
 One site, October in Paris: 44 700 minutes of ledger, 8 640 probes a target a day, 120
 bandwidth tests, as `netwatch report` makes it: from the start of the process to the
-bundle, one language. The default five latency targets are measured beside the one that is
-promised; and a quarter of a core, as on a Pi-class device.
+bundle, one language. A site has several latency targets: five, beside one alone; and a
+quarter of a core, as on a Pi-class device. The package's bytecode is there already, as
+after any installation.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ _CASES: tuple[tuple[str, str, int, float | None, float | None, float | None], ..
     ("html_json_csv", _PAGES, 1, None, 2.0, 150.0),
     ("html_json_csv_pdf", _ALL, 1, None, 8.0, None),
     ("html_json_csv_pdf_quarter_of_a_core", _ALL, 1, _QUOTA, 40.0, None),
-    ("html_json_csv_five_targets", _PAGES, 5, None, None, None),
-    ("html_json_csv_five_targets_quarter_of_a_core", _PAGES, 5, _QUOTA, None, None),
+    ("html_json_csv_five_targets", _PAGES, 5, None, 2.0, 150.0),
+    ("html_json_csv_pdf_five_targets", _ALL, 5, None, 8.0, None),
+    ("html_json_csv_pdf_five_targets_quarter_of_a_core", _ALL, 5, _QUOTA, 40.0, None),
 )
 
 
@@ -59,6 +61,7 @@ def run(*, rounds: int = _ROUNDS) -> dict[str, Any]:
             store = Path(folder) / f"{targets}"
             if not store.exists():
                 write_month(store, targets)
+                measure(store, formats)  # compiles
             times = 1 if share is not None or promised_s is None else rounds
             runs = [measure(store, formats, share) for _ in range(times)]
             took_s = statistics.median(each.took_s for each in runs)
@@ -90,13 +93,21 @@ def measure(store: Path, formats: str, share: float | None = None) -> Measured:
             group.limit(share)
             command = group.entering(command)
         started = time.monotonic()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=_ROOT)
+        child = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, cwd=_ROOT, env=_list_environment(store.parent)
+        )
         _, status, usage = os.wait4(child.pid, 0)
         took_s = time.monotonic() - started
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise RuntimeError(f"netwatch report ended with {child.returncode}")
     return Measured(took_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _list_environment(folder: Path) -> dict[str, str]:
+    """Ours, with bytecode that is written once, and nowhere else than there."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
 
 
 if __name__ == "__main__":

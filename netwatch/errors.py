@@ -7,9 +7,11 @@ Rule of this file: classes only; it imports nothing of netwatch.
     ├── UsageError               the command line asks for what cannot be (exit 2)
     ├── StoreError               the database cannot be opened or written
     │   ├── StoreCorrupt         it is not a sound database: set aside, a new one begun
+    │   ├── StoreFailing         the disk refuses for now: measuring goes on in memory
     │   └── StoreTooNew          written by a later netwatch: refused, untouched
     ├── RightsError              the kernel refuses what a probe needs (ICMP sockets)
     ├── EvidenceError            an evidence bundle is refused unread (exit 1)
+    ├── SourceFailed             a site's month cannot be had from where the fleet keeps it (exit 1)
     └── AgentUnreachable         `netwatch status` found no agent to ask (exit 1)
 
 Nothing else may reach a user; a traceback is a defect.
@@ -48,6 +50,17 @@ class StoreCorrupt(StoreError):
     """The file is not a sound database."""
 
 
+class StoreFailing(StoreError):
+    """The disk refuses, and may obey again without anybody touching the configuration.
+
+    ``kind`` is a `netwatch.records.StoreFault` in plain text: full, read_only, io_error.
+    """
+
+    def __init__(self, message: str, kind: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
 class StoreTooNew(StoreError):
     """A later version wrote it, and this one cannot know what it means."""
 
@@ -62,3 +75,14 @@ class EvidenceError(NetwatchError):
 
 class AgentUnreachable(NetwatchError):
     """No agent answers on the configured address."""
+
+
+class SourceFailed(NetwatchError):
+    """A site's month that cannot be read, or not believed; the sentence goes beside its name.
+
+    ``silent``: nobody answered, as the next site would find too where all are in one store.
+    """
+
+    def __init__(self, message: str, *, silent: bool = False) -> None:
+        self.silent = silent
+        super().__init__(message)

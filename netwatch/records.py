@@ -266,6 +266,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     started_ms: int | None
     ended_ms: int | None
     clean: bool
+    started_mono_ms: int = 0
+    ended_mono_ms: int = 0
 
 
 class RttPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,17 +287,82 @@ class RttPoint(msgspec.Struct, frozen=True, kw_only=True):
     max_us: int | None = None
 
 
+class PushReason(enum.StrEnum):
+    """What can stand in the way of an outlet: the words of a metric's label, and no others.
+
+    `core.push_problems` has the sentence for each.
+    """
+
+    WRONG_TOKEN = "wrong_token"  # noqa: S105 - a word for a mistake, no secret
+    FORBIDDEN = "forbidden"
+    NO_BUCKET = "no_bucket"
+    URL = "url"  # no server can be reached by what influx.url says
+    URL_PATH = "url_path"  # nothing takes points under the path that it has
+    HTML_ANSWER = "html_answer"
+    NO_INFLUXDB = "no_influxdb"
+    REDIRECT = "redirect"
+    PROXY_LOGIN = "proxy_login"
+    POINTS_REFUSED = "points_refused"  # every one: they stay
+    POINTS_REJECTED = "points_rejected"  # some, for good, while all else goes
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+    SERVER_ERROR = "server_error"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NOT_YET = "certificate_not_yet"
+    CERTIFICATE_SELF_SIGNED = "certificate_self_signed"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_NAME = "certificate_name"
+    CERTIFICATE = "certificate"
+    TLS = "tls"
+    UNKNOWN_NAME = "unknown_name"
+    CONNECTION_REFUSED = "connection_refused"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    CUT = "cut"
+    NO_CLIENT = "no_client"
+    TOKEN_UNREADABLE = "token_unreadable"  # noqa: S105 - as above
+    TOKEN_EMPTY = "token_empty"  # noqa: S105 - as above
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - as above
+    AUTHORITY_FILE = "authority_file"
+    BOOKS = "books"
+    FAULT = "fault"
+
+
+class PushProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why points wait, or some were lost; `core.push_problems` puts it into words."""
+
+    reason: PushReason
+    where: str  # the address or the file that it is about
+    fills: Mapping[str, str] = {}  # for the names in the sentence: status, bucket …
+    said: str | None = None  # the server's own words, made harmless
+
+
+class PushState(msgspec.Struct, frozen=True, kw_only=True):
+    """How the pushing to one outlet goes; replaced as a whole."""
+
+    outlet: str = "influx"
+    ok: bool | None = None  # None: nothing was tried yet
+    problem: PushProblem | None = None  # also of points refused for good while all else goes
+    minutes: int | None = None  # that wait, each with all its points; None: not looked yet
+    oldest_ms: int | None = None  # UTC; None when nothing waits
+    accepted: int = 0  # points since the start
+    rejected: int = 0  # points refused for good since the start
+    attempts: int = 0  # sendings since the start
+    failed: int = 0  # of these, those that left points waiting
+    failures: int = 0  # in a row
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What became of lines handed to an outlet, in the order given.
 
     The first ``accepted + rejected`` of them are done with, for good; the rest stays
-    (DESIGN.md, rule 7). ``problem`` is the sentence for whoever can mend it.
+    (DESIGN.md, rule 7). ``problem`` is for whoever can mend it.
     """
 
     accepted: int
     rejected: int
     retry_after_ms: int | None = None  # the server's own wish
-    problem: str | None = None
+    problem: PushProblem | None = None
 
 
 class CheckDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,13 +415,64 @@ class TargetSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int | None = None  # UTC
 
 
+class StoreFault(enum.StrEnum):
+    """Why the books cannot be written for now: the words of a metric's label, and no others."""
+
+    FULL = "full"
+    READ_ONLY = "read_only"
+    IO_ERROR = "io_error"
+    OTHER = "other"
+
+
+class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the books fare. What could not be written waits in memory, up to a bound."""
+
+    fault: StoreFault | None  # None: they are written
+    waiting_observations: int
+    dropped_observations: int  # since the process began: there was no room for them
+    dropped_spans: int
+    device_written_bytes_today: int | None  # by whoever, the file system's journal included
+
+
+class DirectionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One direction of the newest throughput test. ``invalid``: it does not count, and why."""
+
+    bytes_per_second: int | None = None
+    loaded_rtt_us: int | None = None
+    invalid: str | None = None
+    reason: str | None = None  # finer than ``invalid``, where there is no rate
+
+
+class BandwidthView(msgspec.Struct, frozen=True, kw_only=True):
+    """The throughput tests as page, metrics and `netwatch status` show them (UTC)."""
+
+    engines: tuple[str, ...]  # in the order in which they are tried
+    running: bool
+    next_ms: int | None  # when the next one is due; None without a clock or a plan
+    used_bytes: int  # of this month's budget
+    budget_bytes: int
+    bytes_moved: Mapping[str, int] = {}  # by direction; persistent totals
+    tests: Mapping[tuple[str, str], int] = {}  # by engine and result; persistent totals
+    at_ms: int | None = None  # when the newest test began; None before the first
+    engine: str | None = None
+    server: str | None = None
+    asked_by: str | None = None
+    down: DirectionView | None = None  # None: this direction was not tested
+    up: DirectionView | None = None
+    idle_rtt_us: int | None = None
+    responsiveness_rpm: int | None = None
+    grade: str | None = None  # of the delay that load adds
+    skipped_ms: int | None = None  # the newest slot that was not run, and why
+    skipped_reason: str | None = None
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that the running agent shows, at one instant. Instants are UTC, or None.
 
     It is replaced as a whole, so that a reader never sees half a change.
     """
 
-    at_ms: int  # wall clock, trusted or not
+    at_ms: int  # UTC; as long as the time is not known what the wall clock says
     uptime_ms: int
     version: str
     verdict: Verdict
@@ -366,7 +484,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     incidents: Mapping[Cause, int]  # persistent totals
     targets: tuple[TargetSnapshot, ...]
     facts: HostFacts
-    clock_synchronised: bool
+    clock_synchronised: bool  # now, by the kernel's word
     icmp: str  # raw, datagram, none
     notices: tuple[str, ...]  # keys of sentences that the page says: icmp_refused, disk_full, …
     missed_slots: int
@@ -374,3 +492,13 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     store_bytes: int | None
     written_bytes_today: int | None
     ipv6: Verdict | None = None  # None when no target is IPv6
+    push: PushState | None = None  # None where no push is configured
+    bandwidth: BandwidthView | None = None  # None where no engine is configured
+    store: StoreHealth | None = None
+    totals_known: bool = True  # False: the books could not be read yet, so totals lack their past
+    clock_held_ms: int | None = None  # the clock was last vouched for so long ago; None: now, never
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether the agent knows the time, so that ``at_ms`` is UTC and no made-up hour."""
+        return self.clock_synchronised or self.clock_held_ms is not None

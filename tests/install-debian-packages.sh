@@ -7,8 +7,9 @@ packages="
     prometheus-blackbox-exporter:prometheus-blackbox-exporter
     prometheus-smokeping-prober:prometheus-smokeping-prober
     victoria-metrics:victoria-metrics faketime:faketime
-    dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
+    iperf3:iperf3 snmpd:snmpd dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
     poppler-utils:pdftoppm openssl:openssl openssh-client:ssh-keygen
+    debootstrap:debootstrap systemd:systemd-analyze systemd-container:systemd-nspawn lintian:lintian binutils:ar
     e2fsprogs:mkfs.ext4 mount:losetup util-linux:setpriv npm:npm
     fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
     libpango-1.0-0:/usr/share/doc/libpango-1.0-0 libpangoft2-1.0-0:/usr/share/doc/libpangoft2-1.0-0

@@ -8,9 +8,15 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from netwatch.outlets.prometheus import MetricsRenderer
-from netwatch.records import Role, Verdict
-from tests.adapters.web_world import build_snapshot, build_target, build_targets
+from netwatch.records import PushProblem, PushReason, PushState, Role, Verdict
+from tests.adapters.web_world import BANDWIDTH, build_snapshot, build_target, build_targets
 
+PUSH = PushState(
+    ok=False,
+    problem=PushProblem(reason=PushReason.CUT, where="http://a"),
+    minutes=1,
+    oldest_ms=60_000,
+)
 DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
@@ -29,7 +35,12 @@ def read_exported() -> dict[str, set[str]]:
     """Name and labels of each family of a scrape in which everything is there."""
     failing = build_target("silent", Role.INTERNET, "192.0.2.1", answered=False)
     snapshot = build_snapshot(
-        targets=(*build_targets(), failing), notices=("disk_full",), ipv6=Verdict.UP
+        targets=(*build_targets(), failing),
+        notices=("disk_full",),
+        ipv6=Verdict.UP,
+        push=PUSH,
+        clock_held_ms=60_000,
+        bandwidth=BANDWIDTH,
     )
     exported = {}
     for family in text_string_to_metric_families(MetricsRenderer()(snapshot)[0].decode()):

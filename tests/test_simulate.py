@@ -31,6 +31,7 @@ from netwatch.core.scenario import (
     Outage,
     Story,
     expect_ledger,
+    plan_lives,
     shorten_story,
 )
 from netwatch.errors import ConfigError, StoreError, UsageError
@@ -60,7 +61,7 @@ def read_ledger(path: Path, story: Story) -> list[Span]:
         layer: reader.read_spans(story.start_ms, story.end_ms, layer)
         for layer in ("link", "dns", "quality")
     }
-    runs = reader.read_runs(0, story.end_ms + 1)
+    runs = reader.read_lives(story.start_ms, story.end_ms)
     ledger = build_ledger(layers, runs, story.start_ms, story.end_ms)
     return join_equal([msgspec.structs.replace(span, reason=None) for span in ledger])
 
@@ -151,7 +152,19 @@ def test_the_reckoned_ledger_is_the_storys_at_every_instant(
         away = any(each.start_ms <= at_ms < each.end_ms for each in story.absences)
         down = [each.cause for each in story.outages if each.start_ms <= at_ms < each.end_ms]
         link_down = [cause for cause in down if cause is not Cause.DNS]
-        if away:
+        if span.cause is Cause.CLOCK:
+            # As long as it watched, and right before the next life that knew the time.
+            # One whose telling lies at the story's end is not told within it either.
+            assert any(
+                (each.never or each.end_ms >= story.end_ms) and each.start_ms <= at_ms
+                for each in story.lost_clocks
+            )
+            assert span.end_ms == story.end_ms or span.duration_ms <= sum(
+                life.end_ms - life.start_ms
+                for life in plan_lives(story)
+                if life.clock_from_ms is None
+            )
+        elif away:
             assert (span.verdict, span.cause) == (Verdict.UNKNOWN, Cause.AGENT)
         elif span.cause is Cause.AGENT:
             assert any(

@@ -50,6 +50,13 @@ class FirstHopFound(msgspec.Struct, frozen=True, kw_only=True):
     ttl: int | None
 
 
+class LineLoaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A throughput test of this device begins to load the line, or has ceased to."""
+
+    loaded: bool
+    at_ms: int
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Something to be answered between two turns of the runner, by its own thread."""
 

@@ -6,7 +6,7 @@ minute with which it leaves. It must not know who sends it, or whether it arrive
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,16 +22,21 @@ from netwatch.core.line_points import (
     format_rtt_minute,
     group_by_minute,
 )
-from netwatch.records import Incident, Span, Verdict
+from netwatch.errors import StoreError
+from netwatch.records import Incident, Run, Span, Verdict
+from netwatch.store.batch import Batch
 from netwatch.store.chain_entries import read_entries_after
 from netwatch.store.queries import Reader
 from netwatch.store.rtt_minutes import read_rtt_minutes
+from netwatch.store.tail import Tail, is_still_tail, open_tail
 from netwatch.store.throughput import BandwidthRow, ThroughputBooks
 
 #: So much beside a range is looked at: whether a failing of the resolvers is long enough
 #: to count must not depend on where a claim ends.
 BESIDE_MS = 10_000
 _HOUR_MS = 3_600_000
+#: The database moves on every few minutes: two readings in a row do not both meet it.
+_READINGS = 5
 _MEASURES = (
     "down_bytes_per_second",
     "up_bytes_per_second",
@@ -52,11 +57,21 @@ class MinuteLines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LineSource:
-    """Reads the books at ``path``; every point carries ``tags``. For one thread."""
+    """Reads the books at ``path``; every point carries ``tags``. For one thread.
 
-    def __init__(self, path: Path | str, tags: Mapping[str, str | None]) -> None:
+    ``pending`` gives what is not in the database yet (`Writer.pending`).
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        tags: Mapping[str, str | None],
+        pending: Callable[[], Sequence[Batch]] = tuple,
+    ) -> None:
         self._path = Path(path)
         self._tags = tags
+        self._pending = pending
+        self._tail: Tail | None = None
         self._reader = Reader(path)
         self._tests = ThroughputBooks(path)
         self._chain: list[tuple[int, str]] = []
@@ -67,6 +82,16 @@ class LineSource:
 
         Raises StoreError.
         """
+        for _ in range(_READINGS):
+            self._tail = open_tail(self._path, self._pending())
+            if self._tail is not None and not self._tail.touches(until_ms + BESIDE_MS):
+                self._tail = None
+            minutes = self._read_all(from_ms, until_ms)
+            if self._tail is None or is_still_tail(self._path, self._tail):
+                return minutes
+        raise StoreError(f"{self._path}: it was written again and again while it was read")
+
+    def _read_all(self, from_ms: int, until_ms: int) -> list[MinuteLines]:
         spans = self._read_ledger(from_ms, until_ms)
         dated = [
             (minute.start_ms, format_ledger_minute(minute, self._tags))
@@ -74,7 +99,7 @@ class LineSource:
         ]
         dated += [
             (minute.start_ms, format_rtt_minute(minute, self._tags))
-            for minute in read_rtt_minutes(self._reader, from_ms, until_ms)
+            for minute in read_rtt_minutes(self._reader, from_ms, until_ms, self._tail)
         ]
         dated += [
             (row.started_ms or 0, format_bandwidth(build_bandwidth_point(row), self._tags))
@@ -95,11 +120,19 @@ class LineSource:
         """The ledger of the range, the same as that of any longer one there."""
         start_ms, end_ms = from_ms - BESIDE_MS, until_ms + BESIDE_MS
         layers = {
-            layer: self._reader.read_spans(start_ms, end_ms, layer)
-            for layer in (LINK, DNS, QUALITY)
+            layer: self._read_spans(start_ms, end_ms, layer) for layer in (LINK, DNS, QUALITY)
         }
-        spans = build_ledger(layers, self._reader.read_runs(0, end_ms), start_ms, end_ms)
+        spans = build_ledger(layers, self._read_runs(start_ms, end_ms), start_ms, end_ms)
         return clip_spans(spans, from_ms, until_ms)
+
+    def _read_spans(self, from_ms: int, until_ms: int, layer: str) -> list[Span]:
+        spans = self._reader.read_spans(from_ms, until_ms, layer)
+        tail = self._tail
+        return spans if tail is None else tail.lay_over(spans, layer, from_ms, until_ms)
+
+    def _read_runs(self, from_ms: int, until_ms: int) -> list[Run]:
+        runs = self._reader.read_lives(from_ms, until_ms)
+        return runs if self._tail is None else self._tail.lengthen(runs)
 
     def _find_ended(self, spans: list[Span], from_ms: int, until_ms: int) -> list[Incident]:
         """Incidents that ended in the range, whenever they began: each leaves once."""

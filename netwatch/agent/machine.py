@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from netwatch.agent.events import FirstHopFound
 from netwatch.agent.outside import StoreView
@@ -19,7 +21,7 @@ from netwatch.agent.tcp_rounds import TcpRounds
 from netwatch.clock import SystemClock
 from netwatch.config.model import Settings, Target
 from netwatch.core.cadence import Cadence
-from netwatch.errors import RightsError
+from netwatch.errors import RightsError, StoreError
 from netwatch.probes.base import Probe
 from netwatch.probes.first_hop import trace_first_hop
 from netwatch.probes.host import HostProbe, read_gateway
@@ -28,10 +30,11 @@ from netwatch.probes.icmp_open import IcmpSockets, open_icmp_sockets
 from netwatch.probes.icmp_report import IcmpTarget
 from netwatch.probes.registry import PROBES
 from netwatch.probes.resolve import read_resolvers
-from netwatch.records import Check, HostFacts, Role
+from netwatch.records import Check, HostFacts, Role, StoreFault, StoreHealth
 from netwatch.store.batch import Batch
+from netwatch.store.books import BegunRun
 from netwatch.store.chain import close_days
-from netwatch.store.retention import prune
+from netwatch.store.retention import prune, read_free_bytes
 from netwatch.store.writer import Writer
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +43,12 @@ FIRST_HOP_EVERY_MS = 60_000
 FIRST_HOP_TIMEOUT_MS = 1_000
 PRUNE_EVERY_MS = 3_600_000
 CLOSE_DAYS_EVERY_MS = 1_800_000
-SIZE_BUDGET_BYTES = 600_000_000
+#: Longer than a card takes for anything, a check of the whole file included.
+WRITER_STUCK_MS = 300_000
+#: With the files beside it the database stays below 600 MB.
+SIZE_BUDGET_BYTES = 590_000_000
+#: What the page says of each fault; of others, `store_failing`.
+_NOTICES = {StoreFault.FULL: "disk_full", StoreFault.READ_ONLY: "disk_read_only"}
 
 
 class Machine:
@@ -166,19 +174,37 @@ class Machine:
     def describe_store(self) -> StoreView:
         state = self._writer.state
         notices = []
-        if not state.ok:
-            full = state.reason is not None and "full" in state.reason
-            notices.append("disk_full" if full else "store_failing")
+        if state.fault is not None:
+            notices.append(_NOTICES.get(state.fault, "store_failing"))
+        elif not state.ok:
+            notices.append("store_failing")
+        if state.dropped_observations or state.dropped_spans:
+            notices.append("store_dropped")
         if state.notice is not None:
             notices.append("store_set_aside")
         return StoreView(
             notices=tuple(notices),
             store_bytes=state.store_bytes,
             written_bytes_today=state.written_bytes_today,
+            health=StoreHealth(
+                fault=state.fault if state.ok or state.fault is not None else StoreFault.OTHER,
+                waiting_observations=state.queued_observations,
+                dropped_observations=state.dropped_observations,
+                dropped_spans=state.dropped_spans,
+                device_written_bytes_today=state.device_written_bytes_today,
+            ),
         )
+
+    def read_begun(self) -> BegunRun | None:
+        return self._writer.begun
 
     def show_life(self, status: str) -> None:
         self._notifier.tell(STATUS=status)
+
+    def show_progress(self, now_ms: int) -> None:
+        """The runner goes on; whether the writer does is looked at here."""
+        if not self._writer.is_stuck(WRITER_STUCK_MS):
+            self._notifier.beat(now_ms)
 
     # -- within ----------------------------------------------------------------------------
 
@@ -209,14 +235,29 @@ class Machine:
             ttl = None if found.answers_echo else found.ttl
             self._emit(FirstHopFound(address=found.address, ttl=ttl))
 
+    def _read_utc_ms(self) -> int | None:
+        """Now, by the last good tie; None while the clock has not told the time."""
+        anchor = self._clock.anchor()
+        return None if anchor is None else anchor.to_utc_ms(self._clock.monotonic_ms())
+
     def _prune(self) -> None:
-        if not self._clock.synchronised():
-            return
-        now_ms, keep_ms = self._clock.wall_ms(), self._settings.store.keep_ms
-        self._writer.call(lambda books: prune(books, now_ms, keep_ms, SIZE_BUDGET_BYTES))
+        """By age only where the clock is to be trusted; by size always."""
+        now_ms = self._read_utc_ms()
+        keep_ms = self._settings.store.keep_ms
+        free_bytes = read_free_bytes(Path(self._settings.store.path))
+        self._have_done(
+            lambda books: prune(books, now_ms, keep_ms, SIZE_BUDGET_BYTES, free_bytes=free_bytes)
+        )
 
     def _close_days(self) -> None:
-        if not self._clock.synchronised():
+        now_ms = self._read_utc_ms()
+        if now_ms is None:
             return
-        now_ms = self._clock.wall_ms()
-        self._writer.call(lambda books: close_days(books, now_ms))
+        self._have_done(lambda books: close_days(books, now_ms))
+
+    def _have_done(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Work on the books that can be done the next time as well."""
+        try:
+            self._writer.call(work)
+        except StoreError as error:
+            _LOG.warning("%s; it is tried again later", error)

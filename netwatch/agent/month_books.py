@@ -10,6 +10,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from netwatch.core.campaign_record import (
     Campaign,
     CampaignBooks,
@@ -18,16 +20,19 @@ from netwatch.core.campaign_record import (
     match_tests,
 )
 from netwatch.core.contract import DAY_MS, Contract
-from netwatch.core.intervals import Interval
+from netwatch.core.intervals import Interval, difference, normalise
 from netwatch.core.judge import DNS, LINK, QUALITY
 from netwatch.core.ledger import build_ledger
 from netwatch.core.peak_hours import BEAD
+from netwatch.core.round_trips import StretchCount
 from netwatch.core.throughput import ThroughputTest
 from netwatch.records import CheckDefinition, Role, Span, Verdict
 from netwatch.store.annals import Annals, ExclusionRecord
+from netwatch.store.bandwidth_books import BandwidthBooks
 from netwatch.store.campaigns import Campaigns
-from netwatch.store.probes import SentProbe, read_probes
+from netwatch.store.probes import read_probes
 from netwatch.store.queries import Reader
+from netwatch.store.rtt_counts import count_round_trips
 from netwatch.store.throughput import BandwidthRow, ThroughputBooks, split_directions
 
 #: Read on both sides of a month, beside four times the contract's recurrence window (which
@@ -48,13 +53,14 @@ class MonthBooks:
         self.annals = Annals(path)
         self.campaigns = Campaigns(path)
         self._throughput = ThroughputBooks(path)
+        self._bandwidth = BandwidthBooks(path)
 
     def read_ledger(self, from_ms: int, to_ms: int) -> list[Span]:
         """The final spans of ``[from_ms, to_ms)`` (UTC), without hole or overlap."""
         layers = {
             layer: self.reader.read_spans(from_ms, to_ms, layer) for layer in (LINK, DNS, QUALITY)
         }
-        return build_ledger(layers, self.reader.read_runs(0, to_ms), from_ms, to_ms)
+        return build_ledger(layers, self.reader.read_lives(from_ms, to_ms), from_ms, to_ms)
 
     def read_around(
         self, start_ms: int, end_ms: int, now_ms: int, versions: Iterable[Contract]
@@ -99,17 +105,20 @@ class MonthBooks:
             if each.kind is not None and (each.since_ms is None or each.since_ms < until_ms)
         }
 
-    def read_probes(self, from_ms: int, to_ms: int) -> Iterator[SentProbe]:
-        """Every latency probe of the range, in the order of sending; memory stays flat."""
+    def count_round_trips(self, stretches: Sequence[Interval]) -> Iterator[StretchCount]:
+        """What the latency probes of each stretch brought; memory stays flat."""
         names = [
             check.check_id for check in self.reader.read_checks() if check.kind in _LATENCY_KINDS
         ]
-        return read_probes(self.reader, from_ms, to_ms, frozenset(names))
+        return count_round_trips(self.reader, stretches, frozenset(names))
 
     def read_tests(self, from_ms: int, to_ms: int) -> tuple[ThroughputTest, ...]:
         """The throughput tests of the range, one for each direction."""
+        ends = dict(self._bandwidth.read_loaded_windows(from_ms, to_ms))
         return tuple(
-            test for row in self.read_bandwidth(from_ms, to_ms) for test in split_directions(row)
+            msgspec.structs.replace(test, ended_ms=ends.get(test.at_ms))
+            for row in self.read_bandwidth(from_ms, to_ms)
+            for test in split_directions(row)
         )
 
     def read_bandwidth(self, from_ms: int, to_ms: int) -> list[BandwidthRow]:
@@ -140,20 +149,27 @@ class MonthBooks:
         return CampaignBooks(
             campaign=campaign,
             tests=match_tests(campaign, zone, tests),
-            round_trips=self._count_round_trips(windows)
-            if campaign.profile == "peak"
-            else RoundTrips(),
+            round_trips=self._count_within(windows) if campaign.profile == "peak" else RoundTrips(),
         )
 
-    def _count_round_trips(self, windows: Iterable[Interval]) -> RoundTrips:
-        """Of the internet targets: the line's, not a box's or a server's."""
+    def _count_within(self, windows: Iterable[Interval]) -> RoundTrips:
+        """Of the internet targets: the line's, not a box's or a server's.
+
+        What was sent while our own tests loaded the line is left out.
+        """
         names = frozenset(
             check.check_id
             for check in self.reader.read_checks()
             if check.kind in _LATENCY_KINDS and check.role is Role.INTERNET
         )
         sent = within = 0
-        for from_ms, to_ms in windows:
+        asked = list(windows)
+        loaded = [
+            window
+            for from_ms, to_ms in asked
+            for window in self._bandwidth.read_loaded_windows(from_ms, to_ms)
+        ]
+        for from_ms, to_ms in difference(normalise(asked), normalise(loaded)):
             for _, _, rtt_us in read_probes(self.reader, from_ms, to_ms, names):
                 sent += 1
                 within += rtt_us is not None and rtt_us <= (BEAD.rtt_limit_us or 0)

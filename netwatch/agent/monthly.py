@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from netwatch import __version__
-from netwatch.agent.contract_terms import build_money, build_versions
 from netwatch.agent.month_books import MonthBooks, list_latency_targets, truncate_address
+from netwatch.config.contract_terms import build_money, build_versions
 from netwatch.config.model import Settings
 from netwatch.core.calendars import civil_date, contract_year, month_window
 from netwatch.core.contract import Contract, contract_at
@@ -27,8 +27,8 @@ from netwatch.records import CheckDefinition
 from netwatch.report.build import build_report, measure_year_before
 from netwatch.report.holidays_calendar import read_holidays
 from netwatch.report.identity import ChainEnd, CircuitIdentity, Evidence, Method, SiteIdentity
-from netwatch.report.inputs import Probe, ReportInputs
-from netwatch.report.recompute import collect_targets
+from netwatch.report.inputs import ReportInputs
+from netwatch.report.recompute import collect_targets, list_stretches
 from netwatch.report.rtt_table import RttTable
 from netwatch.report.terms import TargetIdentity
 from netwatch.store.annals import ExclusionRecord
@@ -54,7 +54,7 @@ def gather_inputs(
     """Everything that the month's report depends on, latency samples included.
 
     Of a month that is not over, up to what the books hold by ``now_ms`` (UTC). With a
-    ``table``, the month's probes are written into it on their way. Raises
+    ``table``, the month's round trips are written into it on their way. Raises
     UsageError for a month that has not begun, StoreError where the books cannot be read,
     ConfigError for holidays that nobody knows.
     """
@@ -64,10 +64,11 @@ def gather_inputs(
     definitions = books.read_definitions(month_end(inputs))
     latency = list_latency_targets(definitions)
     start, month_ends_ms = month_window(inputs.year, inputs.month, inputs.zone)
-    probes: Iterator[Probe] = books.read_probes(start, month_end(inputs))
+    stretches = list_stretches(inputs)
+    round_trips = books.count_round_trips([(each.start_ms, each.end_ms) for each in stretches])
     if table is not None:
-        probes = table.keep(probes)
-    targets = collect_targets(inputs, [_identify(each) for each in latency], probes)
+        round_trips = table.keep(round_trips, stretches)
+    targets = collect_targets(inputs, [_identify(each) for each in latency], round_trips)
     targets = tuple(target for target in targets if target.days)
     shown = {target.name for target in targets}
     method = msgspec.structs.replace(
@@ -236,11 +237,7 @@ def _months(first: date, until: date) -> Iterator[Month]:
 
 
 def _name_kind(record: ExclusionRecord) -> Exclusion:
-    """The kind is told with the reason, where it is not the usual one."""
-    if record.kind == "maintenance":
-        return record.entry
-    words = record.kind.replace("_", " ")
-    return msgspec.structs.replace(record.entry, reason=f"{words}: {record.entry.reason}")
+    return msgspec.structs.replace(record.entry, kind=record.kind)
 
 
 def _identify(check: CheckDefinition) -> TargetIdentity:

@@ -12,8 +12,9 @@ import msgspec
 
 from netwatch.core.cadence import Cadence
 from netwatch.probes.icmp_report import IcmpTarget
-from netwatch.records import Check, HostFacts
+from netwatch.records import Check, HostFacts, StoreHealth
 from netwatch.store.batch import Batch
+from netwatch.store.books import BegunRun
 
 
 class StoreView(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class StoreView(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...]
     store_bytes: int | None
     written_bytes_today: int | None
+    health: StoreHealth | None = None
 
 
 class Outside(Protocol):
@@ -42,4 +44,6 @@ class Outside(Protocol):
     def realign(self) -> None: ...
     def submit(self, batch: Batch, *, urgent: bool) -> None: ...
     def describe_store(self) -> StoreView: ...
+    def read_begun(self) -> BegunRun | None: ...
     def show_life(self, status: str) -> None: ...
+    def show_progress(self, now_ms: int) -> None: ...

@@ -15,33 +15,22 @@ from typing import Protocol
 import msgspec
 
 from netwatch.agent.line_source import MinuteLines
+from netwatch.core.push_problems import format_problem
 from netwatch.errors import StoreError
-from netwatch.records import Receipt
+from netwatch.records import PushProblem, PushReason, PushState, Receipt
 from netwatch.store.spool import Claim, SpoolDepth
 
 _LOG = logging.getLogger(__name__)
 
-#: With nothing to send, the books are looked at that often.
-IDLE_MS = 60_000
+#: With nothing to send, the books are looked at that often: a minute is handed over within
+#: one after its end, and leaves so much later at most.
+IDLE_MS = 5_000
 #: The cursor is saved that often: a commit costs the card, and a lost one only sends twice.
 SAVE_EVERY_MS = 300_000
 #: While a backlog is drained no more than that a second, so that the line stays free.
 LINES_PER_SECOND = 4_000
 FIRST_RETRY_MS = 2_000
 LAST_RETRY_MS = 300_000
-
-
-class PushState(msgspec.Struct, frozen=True, kw_only=True):
-    """How the pushing goes; replaced as a whole."""
-
-    ok: bool | None = None  # None: nothing was tried yet
-    problem: str | None = None  # also of lines that were refused for good while all else goes
-    minutes: int | None = None  # that wait; None: not looked yet
-    oldest_ms: int | None = None  # UTC
-    accepted: int = 0  # lines since the start
-    rejected: int = 0
-    failures: int = 0  # in a row
-    sent_mono_ms: int | None = None  # when lines were last accepted
 
 
 class Queue(Protocol):
@@ -106,15 +95,31 @@ class Push:
         if self._thread is not None:
             self._thread.join(timeout_ms / 1000)
 
+    def close(self) -> None:
+        """Let go of the connection of a pump that was never started."""
+        self._outlet.close()
+
     def step(self) -> int:
         """Send one claim; returns how long to wait before the next, in milliseconds."""
+        try:
+            return self._step()
+        except Exception as error:  # noqa: BLE001 -- a fault of ours: shown, in the log, and the pump lives
+            problem = PushProblem(
+                reason=PushReason.FAULT, where="netwatch", fills={"problem": type(error).__name__}
+            )
+            if problem != self.state.problem:
+                _LOG.exception("where the push failed:")
+            return self._fail(problem, None)
+
+    def _step(self) -> int:
         began_ms = self._monotonic_ms()
         try:
             self._spool.refresh()
             claim = self._spool.claim()
             minutes = [] if claim is None else self._source.read_minutes(*_bounds(claim))
         except StoreError as error:
-            return self._fail(str(error), None)
+            problem = PushProblem(reason=PushReason.BOOKS, where="netwatch", said=str(error))
+            return self._fail(problem, None)
         if claim is None:
             self._show()
             self._save()
@@ -125,7 +130,7 @@ class Push:
         done = receipt.accepted + receipt.rejected
         self._count(receipt)
         if done < len(lines):
-            return self._fail(receipt.problem or "the server took a part only", receipt)
+            return self._fail(receipt.problem, receipt)
         self._succeed(receipt.problem)
         self._save()
         spent_ms = self._monotonic_ms() - began_ms
@@ -145,29 +150,30 @@ class Push:
             state,
             accepted=state.accepted + receipt.accepted,
             rejected=state.rejected + receipt.rejected,
-            sent_mono_ms=self._monotonic_ms() if receipt.accepted else state.sent_mono_ms,
+            attempts=state.attempts + 1,
         )
 
-    def _succeed(self, problem: str | None) -> None:
+    def _succeed(self, problem: PushProblem | None) -> None:
         if self.state.ok is False:
             _LOG.info("the push works again")
         if problem is not None:
-            _LOG.warning("%s", problem)
+            _LOG.warning("%s", format_problem(problem))
         self._show(ok=True, problem=problem, failures=0)
 
-    def _fail(self, problem: str, receipt: Receipt | None) -> int:
+    def _fail(self, problem: PushProblem | None, receipt: Receipt | None) -> int:
         """Keep and say why once; returns the wait: doubled each time, then half to whole of it."""
         failures = self.state.failures + 1
-        if self.state.ok is not False or self.state.problem != problem:
-            _LOG.warning("%s", problem)
-        self._show(ok=False, problem=problem, failures=failures)
+        if problem is not None and problem != self.state.problem:
+            _LOG.warning("%s", format_problem(problem))
+        failed = self.state.failed + (receipt is not None)
+        self._show(ok=False, problem=problem, failures=failures, failed=failed)
         wait_ms = min(FIRST_RETRY_MS << min(failures - 1, 16), LAST_RETRY_MS)
         jittered_ms = int(wait_ms * (1 + self._draw()) / 2)
         asked_ms = None if receipt is None else receipt.retry_after_ms
         # The server's wish is a least, and a thousand agents must not come back at once.
         return jittered_ms if asked_ms is None else asked_ms + int(self._draw() * wait_ms)
 
-    def _show(self, **changes: bool | str | int | None) -> None:
+    def _show(self, **changes: bool | int | PushProblem | None) -> None:
         depth = self._spool.depth
         self.state = msgspec.structs.replace(
             self.state, minutes=depth.minutes, oldest_ms=depth.oldest_ms, **changes

@@ -111,7 +111,8 @@ def build_skipped(check_id: str, due_ms: int, reason: str) -> Observation:
 class Recorder:
     """What has not been handed to the store yet, and the totals that outlive restarts."""
 
-    def __init__(self, counters: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, counters: Mapping[tuple[str, str], int] | None) -> None:
+        """``counters``: the totals of earlier lives; None while they cannot be read."""
         self._run_id = 0
         self._observations: list[Observation] = []
         self._increments: dict[tuple[str, str], int] = {}
@@ -119,16 +120,26 @@ class Recorder:
         self.link_ms: dict[Key, int] = {}
         self.incidents: dict[Cause, int] = {}
         self.seen: set[Role] = set()
-        for (name, label), value in counters.items():
-            if name == LINK_MS:
-                self.link_ms[parse_key(label)] = value
-            elif name == INCIDENTS:
-                self.incidents[Cause(label)] = value
-            elif name == SEEN and value:
-                self.seen.add(Role(label))
+        self.totals_known = counters is not None
+        self._add_totals(counters or {})
 
     def begin(self, run_id: int) -> None:
         self._run_id = run_id
+
+    def learn_totals(self, counters: Mapping[tuple[str, str], int]) -> None:
+        """The totals of earlier lives, read late: what this one has counted is on top of them."""
+        self._add_totals(counters)
+        self.totals_known = True
+
+    def _add_totals(self, counters: Mapping[tuple[str, str], int]) -> None:
+        for (name, label), value in counters.items():
+            if name == LINK_MS:
+                key = parse_key(label)
+                self.link_ms[key] = self.link_ms.get(key, 0) + value
+            elif name == INCIDENTS:
+                self.incidents[Cause(label)] = self.incidents.get(Cause(label), 0) + value
+            elif name == SEEN and value:
+                self.seen.add(Role(label))
 
     def observe(self, observation: Observation) -> None:
         self._observations.append(observation)
@@ -159,8 +170,14 @@ class Recorder:
         watched_to_ms: int,
         spans: Sequence[tuple[str, Span]],
         with_observations: bool,
+        settled_ms: int | None = None,
+        caught_up: bool = False,
     ) -> Batch:
-        """All since the last batch. Observations wait for the minute's own commit: one row each."""
+        """All since the last batch. Observations wait for the minute's own commit: one row each.
+
+        ``settled_ms``: so far the totals have come; ``caught_up``: they have what lies before
+        this life.
+        """
         batch = Batch(
             run_id=self._run_id,
             anchor=anchor,
@@ -169,6 +186,9 @@ class Recorder:
             observations=tuple(self._observations) if with_observations else (),
             counters=self._increments,
             checks=self._checks,
+            settled_mono_ms=settled_ms if with_observations else None,
+            counted_mono_ms=settled_ms,
+            caught_up=caught_up,
         )
         if with_observations:
             self._observations = []

@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from netwatch.agent.attachment import Attachment
+from netwatch.agent.dating import Dating
 from netwatch.agent.events import (
     FirstHopFound,
+    LineLoaded,
     Measured,
     Question,
     Skipped,
@@ -24,6 +26,7 @@ from netwatch.agent.events import (
 )
 from netwatch.agent.evidence import Evidence
 from netwatch.agent.outside import Outside
+from netwatch.agent.progress import Progress
 from netwatch.agent.recorder import (
     OWN_FAULTS,
     Recorder,
@@ -32,38 +35,44 @@ from netwatch.agent.recorder import (
     build_skipped,
     build_tcp_observation,
 )
-from netwatch.agent.view import build_live_spans, build_snapshot
+from netwatch.agent.view import Recent, build_live_spans, build_snapshot
 from netwatch.clock import Clock
 from netwatch.config.model import Settings, Target
 from netwatch.core.cadence import Cadence
+from netwatch.core.clockline import is_step
 from netwatch.core.judge import Judge, Standing
 from netwatch.core.round_plan import CadenceTarget
 from netwatch.errors import NetwatchError
 from netwatch.probes.icmp_report import LoopReport
 from netwatch.records import (
-    Cause,
     Check,
     Outcome,
     Role,
     Round,
     RoundProbe,
     Snapshot,
-    Span,
-    Verdict,
 )
+from netwatch.store.lives import Told
 
 _LOG = logging.getLogger(__name__)
 
 TICK_MS = 250
 #: How often resolvers and gateway are read again.
 LOOK_EVERY_MS = 5_000
-#: A wall clock that moved by more than this against the monotonic one has stepped.
-STEP_MS = 250
-
 ASK_TIMEOUT_MS = 5_000
 
 Answer = TypeVar("Answer")
-Event = LoopReport | Measured | Skipped | WitnessHeard | TcpRound | FirstHopFound | Question | Stop
+Event = (
+    LoopReport
+    | Measured
+    | Skipped
+    | WitnessHeard
+    | TcpRound
+    | FirstHopFound
+    | LineLoaded
+    | Question
+    | Stop
+)
 BuildJudge = Callable[[Sequence[Check], int, frozenset[Role]], Judge]
 
 
@@ -80,7 +89,7 @@ class Runner:
         recorder: Recorder,
         build_judge: BuildJudge,
         offset_ms: int,
-        books_end_ms: int | None = None,
+        told: Told | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -91,6 +100,13 @@ class Runner:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         #: The last instant at which this loop was seen to work.
         self.alive_ms = self._started_ms
+        self._progress = Progress(
+            interval_ms=settings.latency.interval_ms,
+            timeout_ms=settings.latency.timeout_ms,
+            pings=outside.icmp_kind != "none",
+            now_ms=self._started_ms,
+        )
+        self._stalled = False
         self._attachment = Attachment(targets, outside)
         self._judge = build_judge(
             self._attachment.checks, self._started_ms, frozenset(recorder.seen)
@@ -103,8 +119,7 @@ class Runner:
         self._committed_ms = self._started_ms
         self._entered: Standing | None = None
         self._wall_offset_ms = clock.offset_ns() // 1_000_000
-        # Until when (UTC) an earlier life answered: the time since is entered once it is known.
-        self._books_end_ms = books_end_ms
+        self._dating = Dating(clock, self._started_ms, told)
         self._follow_attachment()
 
     # -- the loop --------------------------------------------------------------------
@@ -152,12 +167,15 @@ class Runner:
                     _LOG.info("the operator's first hop is %s", event.address)
                     self._judge.forget_first_hop()
                     self._look(self._clock.monotonic_ms())
+            case LineLoaded():
+                self._judge.hear_load(event.at_ms, loaded=event.loaded)
             case Question():
                 event.reply.put(event.answer())
             case Stop():
                 pass
 
     def _hear_loop(self, report: LoopReport) -> None:
+        self._progress.hear_loop(self._clock.monotonic_ms(), rounds=bool(report.rounds))
         if report.stalled_from_ms is not None and report.stalled_to_ms is not None:
             _LOG.warning(
                 "nothing was watched for %d ms: the machine kept the agent from running",
@@ -166,9 +184,7 @@ class Runner:
             self._judge.lose_sight(report.stalled_from_ms, report.stalled_to_ms)
         timeout_ms = self._settings.latency.timeout_ms
         for probe in report.probes:
-            state = self._attachment.states.get(probe.target_id)
-            if state is not None and probe.reason not in OWN_FAULTS:
-                state.window.add(probe.sent_ms, probe.rtt_us, probe.reason)
+            self._show_probe(probe.target_id, probe.sent_ms, probe.rtt_us, probe.reason)
             self._recorder.observe(build_icmp_observation(probe, timeout_ms))
         for slot in report.missed_slots:
             self._recorder.observe(build_skipped(slot.target_id, slot.due_ms, "late"))
@@ -177,13 +193,24 @@ class Runner:
         for round_ in report.rounds:
             self._evidence.hear_icmp_round(round_)
 
+    def _show_probe(
+        self, target_id: str, sent_ms: int, rtt_us: int | None, reason: str | None
+    ) -> None:
+        """One probe in what is shown of its target; under our own load, only that it answered."""
+        state = self._attachment.states.get(target_id)
+        if state is None or reason in OWN_FAULTS:
+            return
+        if self._judge.is_loaded(sent_ms):
+            state.window.note(answered=rtt_us is not None)
+        else:
+            state.window.add(sent_ms, rtt_us, reason)
+
     def _hear_tcp(self, round_: Round) -> None:
         """Where no ping can be sent, connections are what is kept and shown of a target."""
+        self._progress.hear_round(self._clock.monotonic_ms())
         if self._outside.icmp_kind == "none":
             for probe in round_.probes:
-                state = self._attachment.states.get(probe.target_id)
-                if state is not None and probe.reason not in OWN_FAULTS:
-                    state.window.add(probe.sent_ms, probe.rtt_us, probe.reason)
+                self._show_probe(probe.target_id, probe.sent_ms, probe.rtt_us, probe.reason)
                 self._recorder.observe(build_tcp_observation(probe))
         self._evidence.hear_tcp_round(round_)
 
@@ -201,7 +228,8 @@ class Runner:
         state = self._attachment.states.get(check.id)
         if state is None or finding.outcome is Outcome.UNKNOWN:
             return
-        state.hear(finding, event.started_ms)
+        loaded = self._judge.is_loaded(event.started_ms)
+        state.hear(finding, event.started_ms, loaded=loaded)
         probe = RoundProbe(
             target_id=check.id,
             role=check.role,
@@ -224,7 +252,8 @@ class Runner:
             self._cadence.burst_allowed = not self._evidence.filtered
         self._outside.set_tcp_pace(active=self._evidence.filtered, uneasy=self._judge.uneasy)
         self._heed_step()
-        self._count_absence()
+        self._heed_books()
+        self._heed_clock(now_ms)
         self._judge.let_pass(now_ms)
         self._recorder.count(*self._judge.take_totals())
         self._recorder.remember_seen(self._judge.seen)
@@ -232,6 +261,16 @@ class Runner:
         if now_ms - self._committed_ms >= self._settings.store.commit_interval_ms:
             self._committed_ms = now_ms
             self._commit(now_ms, with_observations=True)
+        self._show_progress(now_ms)
+
+    def _show_progress(self, now_ms: int) -> None:
+        """The watchdog hears of this loop only while what it is there for goes on."""
+        stall = self._progress.find_stall(now_ms)
+        if stall is None:
+            self._outside.show_progress(now_ms)
+        elif not self._stalled:
+            _LOG.error("%s: the watchdog is no longer told that all is well", stall)
+        self._stalled = stall is not None
 
     def _enter_standing(self, now_ms: int) -> None:
         """A verdict that has changed is said, and entered at once."""
@@ -248,20 +287,30 @@ class Runner:
 
     def _heed_step(self) -> None:
         offset_ms = self._clock.offset_ns() // 1_000_000
-        if abs(offset_ms - self._wall_offset_ms) > STEP_MS:
+        if is_step(self._wall_offset_ms, offset_ms):
             _LOG.warning("the wall clock stepped by %d ms", offset_ms - self._wall_offset_ms)
             self._outside.realign()
         self._wall_offset_ms = offset_ms
 
-    def _count_absence(self) -> None:
-        """The time between two lives is unknown, in the totals as in the ledger."""
-        anchor = self._clock.anchor() if self._books_end_ms is not None else None
-        if anchor is None or self._books_end_ms is None:
+    def _heed_books(self) -> None:
+        """Books that could not be opened at the start, and are now: what earlier lives counted."""
+        begun = None if self._recorder.totals_known else self._outside.read_begun()
+        if begun is None:
             return
-        absent_ms = anchor.to_utc_ms(self._started_ms) - self._books_end_ms
-        self._books_end_ms = None
-        if absent_ms > 0:
-            self._recorder.count({(Verdict.UNKNOWN, Cause.AGENT): absent_ms}, {})
+        self._recorder.learn_totals(begun.counters)
+        self._dating.hear_told(begun.told)
+        _LOG.info("the books are open: run %d", begun.run_id)
+
+    def _heed_clock(self, now_ms: int) -> None:
+        """What was seen before the clock was stepped is entered under what held then."""
+        if self._dating.is_due():
+            if self._dating.line.newest is not None:
+                self._committed_ms = now_ms
+                self._commit(now_ms, with_observations=True)
+            self._recorder.count(self._dating.follow(now_ms), {})
+            if self._entered is not None:
+                self._commit(now_ms, with_observations=False)
+        self._recorder.count(self._dating.take_absence(), {})
 
     def _look(self, now_ms: int) -> None:
         self._looked_ms = now_ms
@@ -282,6 +331,7 @@ class Runner:
             up_after=latency.up_after_rounds,
         )
         self._cadence = cadence
+        self._progress.begin_again(self._clock.monotonic_ms())
         self._recorder.define(checks)
         self._evidence.expect_resolvers(self._attachment.resolvers)
         self._outside.replace_icmp(self._attachment.build_icmp_targets(), cadence)
@@ -307,17 +357,19 @@ class Runner:
     def _commit(self, now_ms: int, *, with_observations: bool) -> None:
         self._outside.submit(
             self._recorder.take_batch(
-                anchor=self._clock.anchor(),
+                anchor=self._dating.build_tie(now_ms),
                 watched_to_ms=now_ms,
                 spans=self._judge.take_spans(),
                 with_observations=with_observations,
+                settled_ms=self._judge.settled_ms,
+                caught_up=self._dating.caught_up,
             ),
             urgent=not with_observations,
         )
 
-    def build_live_spans(self) -> dict[str, list[Span]]:
+    def build_live_spans(self) -> dict[str, Recent]:
         """The newest spans by layer, in UTC; for `ask`."""
-        return build_live_spans(self._judge, self._clock.anchor())
+        return build_live_spans(self._judge, self._dating.line)
 
     def build_snapshot(self) -> Snapshot:
         """All that is shown, now; for `ask`."""
@@ -328,6 +380,7 @@ class Runner:
             evidence=self._evidence,
             outside=self._outside,
             clock=self._clock,
+            clockline=self._dating.line,
             started_ms=self._started_ms,
             missed_slots=self._missed_slots,
             lateness_us=self._lateness_us,

@@ -11,9 +11,14 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from netwatch import __version__
+from netwatch.agent.bandwidth_choice import has_engine
 from netwatch.agent.events import Stop
+from netwatch.agent.lazy_evidence import LazyEvidence
 from netwatch.agent.ledger_books import AgentBooks
 from netwatch.agent.machine import Machine
 from netwatch.agent.recorder import Recorder
@@ -25,12 +30,19 @@ from netwatch.clock import Clock, SystemClock
 from netwatch.config.model import Settings
 from netwatch.errors import NetwatchError
 from netwatch.outlets.prometheus import MetricsRenderer
+from netwatch.records import Snapshot
+from netwatch.store.attempts import WriterState
+from netwatch.store.books import PROVISIONAL_RUN
 from netwatch.store.queries import Reader
-from netwatch.store.writer import Writer, WriterState
+from netwatch.store.writer import Writer
 from netwatch.web.app import build_routes
 from netwatch.web.books import SiteIdentity
 from netwatch.web.listener import Tls
 from netwatch.web.server import Server, build_server
+
+if TYPE_CHECKING:
+    from netwatch.agent.bandwidth_parts import Bandwidth
+    from netwatch.agent.push import Push
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,8 +53,9 @@ ALIVE_MS = 15_000
 def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code. ``settings.target`` is complete.
 
-    Raises StoreError when the books cannot be opened and NetwatchError when the page's
-    port cannot be had.
+    A disk that refuses for now stops nothing: it is said, and measuring goes on in memory.
+    Raises StoreError when the books cannot be opened for another reason, and NetwatchError
+    when the page's port cannot be had.
     """
     environment = os.environ if environment is None else environment
     notifier = SystemdNotifier(environment)
@@ -61,10 +74,12 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
         monotonic_ms=clock.monotonic_ms(),
         anchor=clock.anchor(),
     )
-    if begun.notice:
+    if begun is None:
+        log_store_state(writer.state)
+    elif begun.notice:
         _LOG.error("%s", begun.notice)
-    recorder = Recorder(begun.counters)
-    recorder.begin(begun.run_id)
+    recorder = Recorder(None if begun is None else begun.counters)
+    recorder.begin(PROVISIONAL_RUN if begun is None else begun.run_id)
     machine = Machine(
         settings=settings, targets=targets, clock=clock, writer=writer, notifier=notifier
     )
@@ -77,20 +92,35 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
             recorder=recorder,
             build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
             offset_ms=draw_offset_ms(f"{settings.site.id}/icmp", settings.latency.interval_ms),
-            books_end_ms=None if begun.previous is None else begun.previous.ended_ms,
+            told=None if begun is None else begun.told,
         )
-        server = _build_server(settings, clock, runner, begun.run_id)
         push = None
         if settings.influx is not None:
-            from netwatch.agent.push_parts import start_push  # noqa: PLC0415 - rule 12: only where one is configured
+            from netwatch.agent.push_parts import build_push  # noqa: PLC0415 - rule 12: only where one is configured
 
-            push = start_push(settings, writer=writer, clock=clock)
+            push = build_push(settings, settings.influx, writer=writer, clock=clock)
+        bandwidth = None
+        if has_engine(settings.bandwidth):
+            from netwatch.agent.bandwidth_parts import build_bandwidth  # noqa: PLC0415 - as above
+
+            bandwidth = build_bandwidth(settings, clock=clock, writer=writer, runner=runner)
+        evidence = LazyEvidence(settings, clock)
+        server = _build_server(
+            settings, clock, runner, writer, push=push, bandwidth=bandwidth, evidence=evidence
+        )
+        if push is not None:
+            push.start()
+        if bandwidth is not None:
+            bandwidth.start()
         try:
             _serve(machine, runner, server, notifier)
         finally:
+            if bandwidth is not None:
+                bandwidth.stop()
             if push is not None:
                 push.stop()
             server.stop()
+            evidence.stop()
     finally:
         machine.stop()
         if not writer.close(monotonic_ms=clock.monotonic_ms(), anchor=clock.anchor()):
@@ -98,15 +128,24 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
     return 0
 
 
-def _build_server(settings: Settings, clock: Clock, runner: Runner, run_id: int) -> Server:
+def _build_server(
+    settings: Settings,
+    clock: Clock,
+    runner: Runner,
+    writer: Writer,
+    *,
+    push: Push | None,
+    bandwidth: Bandwidth | None,
+    evidence: LazyEvidence,
+) -> Server:
     site, circuit, http = settings.site, settings.circuit, settings.http
     books = AgentBooks(
         Reader(settings.store.path),
         lambda: runner.ask(runner.build_live_spans),
-        run_id,
+        lambda: None if writer.begun is None else writer.begun.run_id,
     )
     routes = build_routes(
-        get_snapshot=lambda: runner.ask(runner.build_snapshot),
+        get_snapshot=lambda: _add_others(runner.ask(runner.build_snapshot), push, bandwidth),
         books=books,
         site=SiteIdentity(
             id=site.id,
@@ -115,9 +154,12 @@ def _build_server(settings: Settings, clock: Clock, runner: Runner, run_id: int)
             operator=circuit.operator,
             reference=circuit.reference,
             timezone=site.timezone,
+            guaranteed_down=circuit.contract.guaranteed_down,
+            guaranteed_up=circuit.contract.guaranteed_up,
         ),
         is_alive=lambda: clock.monotonic_ms() - runner.alive_ms < ALIVE_MS,
         render_metrics=MetricsRenderer(),
+        find_evidence=evidence.find,
     )
     tls = None
     if http.certificate is not None and http.key is not None:
@@ -128,6 +170,17 @@ def _build_server(settings: Settings, clock: Clock, runner: Runner, run_id: int)
         monotonic_ms=clock.monotonic_ms,
         token=read_token(http.token_file),
         tls=tls,
+    )
+
+
+def _add_others(snapshot: Snapshot, push: Push | None, bandwidth: Bandwidth | None) -> Snapshot:
+    """Push and tests have threads of their own: what they say joins what the runner knows."""
+    if push is None and bandwidth is None:
+        return snapshot
+    return msgspec.structs.replace(
+        snapshot,
+        push=None if push is None else push.state,
+        bandwidth=None if bandwidth is None else bandwidth.view,
     )
 
 

@@ -18,10 +18,12 @@ from netwatch.core.campaign import Offer
 from netwatch.core.campaign_record import Campaign, plan_slots
 from netwatch.core.scenario import AgentLife, Story
 from netwatch.records import Span, Verdict
+from netwatch.store.bandwidth_books import Circumstance, append_result
 from netwatch.store.campaigns import append_campaign
-from netwatch.store.throughput import BandwidthRow, append_skip, append_test
+from netwatch.store.throughput import BandwidthRow, append_skip
 
-_SECONDS_OF_A_TEST = 10
+_SECONDS_OF_A_TEST = 10  # each direction, after
+_WARM_UP_S = 2
 _SKIPS = ("busy_link", "quiet_hours", "data_budget")
 
 
@@ -133,7 +135,7 @@ class SimulatedTests:
         invalid = "test_server_failed" if failed else "device_limited" if limited else None
         engine = self._settings.engine
         idle_us = 9_000 + self._rng.randrange(6_000)
-        append_test(
+        append_result(
             self._connection,
             BandwidthRow(
                 run_id=run_id,
@@ -149,6 +151,14 @@ class SimulatedTests:
                 up_loaded_rtt_us=None if failed else idle_us + self._rng.randrange(40_000),
                 down_invalid=invalid,
                 up_invalid=invalid,
+            ),
+            Circumstance(
+                run_id=run_id,
+                started_mono_ms=at_ms - offset_ms,
+                started_ms=at_ms,
+                ended_mono_ms=at_ms - offset_ms + 2 * 1000 * (_SECONDS_OF_A_TEST + _WARM_UP_S),
+                due_ms=at_ms,
+                asked_by="plan",
             ),
         )
 

@@ -20,8 +20,11 @@ class TargetState:
         self.detail: str | None = None
         self.measures: Mapping[str, int] = {}
 
-    def hear(self, finding: Finding, started_ms: int) -> None:
-        """A slower probe's finding; its time to the first answer stands for the round trip."""
+    def hear(self, finding: Finding, started_ms: int, *, loaded: bool = False) -> None:
+        """A slower probe's finding; its time to the first answer stands for the round trip.
+
+        ``loaded``: a throughput test of ours filled the line, so its time is not the line's.
+        """
         rtt_us = next(
             (
                 finding.measures[name]
@@ -31,6 +34,9 @@ class TargetState:
             None,
         )
         answered = finding.outcome is Outcome.ANSWERED
-        self.window.add(started_ms, rtt_us if answered else None, finding.reason)
+        if loaded:
+            self.window.note(answered=answered)
+        else:
+            self.window.add(started_ms, rtt_us if answered else None, finding.reason)
         self.detail = finding.detail
         self.measures = finding.measures

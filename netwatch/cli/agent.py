@@ -5,6 +5,7 @@ Rule of this file: thin. Options in, the agent's parts called, a table out.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,7 @@ import click
 
 from netwatch.cli.options import config_option, json_option
 from netwatch.config.load import load_settings
+from netwatch.config.secrets import place_secrets
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Log what the agent does in detail.")
 def run(config: Path, *, verbose: bool) -> NoReturn:
     """Run the agent in the foreground, until it is told to stop."""
-    settings = load_settings(config)
+    settings = place_secrets(load_settings(config), os.environ)
     from netwatch.agent.process import become_agent
     from netwatch.store.marks import refuse_simulated
 

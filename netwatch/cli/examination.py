@@ -9,19 +9,21 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from netwatch.agent.bandwidth_choice import has_engine
 from netwatch.agent.once import OnceReport, OnceResult
 from netwatch.config.forms import parse_listen
 from netwatch.config.load import load_settings
-from netwatch.config.model import Http, Influx, Settings
+from netwatch.config.model import Bandwidth, Http, Influx, Settings
 from netwatch.config.targets import complete_targets
 from netwatch.errors import ConfigError, NetwatchError, StoreCorrupt, StoreError
-from netwatch.records import Role
+from netwatch.records import PushProblem, Role
 
 _SCARCE_BYTES = 500_000_000
 _TOO_LITTLE_BYTES = 50_000_000
@@ -43,6 +45,7 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     message: str
     remedy: str | None = None
+    reason: str | None = None  # of an outlet: the metric's word for it
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +58,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     open_door: Callable[[Http], None]  # raises NetwatchError
     is_agent: Callable[[Http], bool]
     has_module: Callable[[str], bool]
+    try_push: Callable[[Settings, Influx], PushProblem | None]
 
 
 def examine(config: Path, world: World | None = None) -> tuple[list[Examined], bool]:
@@ -76,13 +80,16 @@ def examine(config: Path, world: World | None = None) -> tuple[list[Examined], b
 
 
 def build_json(findings: list[Examined]) -> str:
-    """``{"findings": [{subject, state, message, remedy}]}``."""
+    """``{"findings": [{subject, state, message, remedy, reason}]}``."""
     return msgspec.json.format(msgspec.json.encode({"findings": findings})).decode()
 
 
 def _examine_all(config: Path, settings: Settings, world: World) -> Iterator[Examined]:
     count = len(complete_targets(settings))
     yield _ok("configuration", f"{config}: site {settings.site.id}, {count} targets")
+    from netwatch.cli.examination_holidays import examine_holidays
+
+    yield from examine_holidays(settings, world)
     report = world.probe(settings)
     yield examine_rights(report)
     yield from examine_way_out(settings, report)
@@ -90,8 +97,34 @@ def _examine_all(config: Path, settings: Settings, world: World) -> Iterator[Exa
     yield examine_clock(settings, synchronised=world.synchronised(settings))
     yield from examine_store(Path(settings.store.path), world)
     yield from examine_door(settings.http, world)
+    yield from examine_bandwidth(settings.bandwidth, world)
     if settings.influx is not None:
-        yield from examine_influx(settings.influx, world)
+        from netwatch.cli.examination_push import examine_push
+
+        yield from examine_push(settings, settings.influx, world)
+
+
+def examine_bandwidth(bandwidth: Bandwidth, world: World) -> Iterator[Examined]:
+    """Whether throughput is tested, by what, and whether its program is there."""
+    if not has_engine(bandwidth):
+        yield _ok(
+            "bandwidth",
+            "no engine is set up, so throughput is not tested (docs/bandwidth.md)",
+        )
+        return
+    from netwatch.agent.bandwidth_world import list_counterparts
+
+    engines = [each.engine for each in list_counterparts(bandwidth)]
+    if "speedtest" in engines and not world.has_module("speedtest"):
+        yield _problem(
+            "bandwidth", "speedtest-cli is not installed", "pip install 'netwatch[speedtest]'"
+        )
+    elif "iperf3" in engines and shutil.which("iperf3") is None:
+        yield _problem("bandwidth", "iperf3 is not installed", "sudo apt-get install iperf3")
+    elif bandwidth.per_day == 0:
+        yield _ok("bandwidth", f"{', '.join(engines)}: tested only when a person asks")
+    else:
+        yield _ok("bandwidth", f"{', '.join(engines)}: {bandwidth.per_day} tests a day")
 
 
 def examine_rights(report: OnceReport) -> Examined:
@@ -159,14 +192,14 @@ def examine_targets(report: OnceReport) -> Iterator[Examined]:
 
 
 def examine_clock(settings: Settings, *, synchronised: bool) -> Examined:
-    """Whether the books can be kept: without the time, all is unknown."""
+    """Whether the books can be kept: what is never dated stays unknown."""
     if settings.clock.trusted:
         return _ok("clock", "believed, as clock.trusted says")
     if synchronised:
-        return _ok("clock", "the kernel says that it is synchronised")
+        return _ok("clock", "synchronised")
     return _warning(
         "clock",
-        "not synchronised: what is measured is entered as unknown until it is",
+        "not synchronised: what is measured is dated once it is, and unknown if it never is",
         "timedatectl set-ntp true (package systemd-timesyncd or chrony); "
         "clock.trusted = true in a virtual machine whose host keeps the time",
     )
@@ -225,17 +258,6 @@ def examine_door(http: Http, world: World) -> Iterator[Examined]:
         yield examine_secret("http.token_file", Path(http.token_file))
     if http.key is not None:
         yield examine_secret("http.key", Path(http.key))
-
-
-def examine_influx(influx: Influx, world: World) -> Iterator[Examined]:
-    """Whether the push has its program and its token."""
-    if world.has_module("influxdb_client"):
-        yield _ok("influx", f"pushes to {influx.url}")
-    else:
-        yield _problem(
-            "influx", "the InfluxDB client is not installed", "pip install 'netwatch[influx]'"
-        )
-    yield examine_secret("influx.token_file", Path(influx.token_file))
 
 
 def examine_secret(subject: str, path: Path) -> Examined:

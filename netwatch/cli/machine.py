@@ -14,7 +14,8 @@ from netwatch.agent.once import run_once
 from netwatch.cli.examination import World
 from netwatch.clock import SystemClock
 from netwatch.config.forms import parse_listen
-from netwatch.config.model import Http, Settings
+from netwatch.config.model import Http, Influx, Settings
+from netwatch.records import PushProblem
 from netwatch.store.db import opened_read_only
 from netwatch.store.schema import read_migrations, read_version, refuse_foreign_version
 from netwatch.web.listener import Tls, build_tls_context, open_listener
@@ -32,7 +33,15 @@ def build_world() -> World:
         open_door=open_door,
         is_agent=is_agent,
         has_module=lambda name: importlib.util.find_spec(name) is not None,
+        try_push=try_push,
     )
+
+
+def try_push(settings: Settings, influx: Influx) -> PushProblem | None:
+    """What stands in the way of a point now; None when it was taken."""
+    from netwatch.agent.push_trial import try_push as send_one
+
+    return send_one(settings, influx, SystemClock(trusted=True))
 
 
 def read_synchronised(settings: Settings) -> bool:

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "init": ("netwatch.cli.configuration:init", "Write a configuration from what is detected."),
     "run": ("netwatch.cli.agent:run", "Run the agent in the foreground."),
     "once": ("netwatch.cli.agent:once", "Make every probe once, and show what it found."),
+    "speedtest": ("netwatch.cli.speedtest:speedtest", "Make one bandwidth test, shown live."),
     "status": ("netwatch.cli.status:status", "Show what the agent on this machine knows."),
     "check": ("netwatch.cli.configuration:check", "Say what stands in the way of measuring."),
     "report": ("netwatch.cli.report:report", "Write the month's report and its evidence."),
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "campaign": ("netwatch.cli.campaign:campaign", "Plan a campaign of measurements; judge it."),
     "export": ("netwatch.cli.export:export", "Write raw records as CSV or JSON lines."),
     "simulate": ("netwatch.cli.simulate:simulate", "Fill a database from a described month."),
+    "fleet": ("netwatch.cli.fleet:fleet", "The centre: many sites in one view."),
 }
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -7,6 +7,7 @@ sentence; nothing of the report is loaded before it is asked for.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from netwatch.cli.civil_time import parse_month, show_instant
 from netwatch.cli.options import config_option, json_option
 from netwatch.clock import SystemClock
 from netwatch.config.load import load_settings
+from netwatch.config.secrets import place_secrets
 from netwatch.errors import NetwatchError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 _FORMATS = ("html", "pdf", "csv", "json")
 _LANGUAGES = ("fr", "en")
 #: What the report loads that the agent does without.
-_NEEDED = ("babel", "cryptography", "holidays")
+_NEEDED = ("babel", "holidays")
 
 
 @click.command()
@@ -49,6 +51,11 @@ _NEEDED = ("babel", "cryptography", "holidays")
     "--sign", type=click.Path(path_type=Path), metavar="KEY", help="An Ed25519 private key."
 )
 @click.option("--mail", is_flag=True, help="Send it to the recipients of [mail], once.")
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="As the timer does: into reports/ beside the store, and mailed if there is a [mail].",
+)
 def report(
     *,
     config: Path,
@@ -59,6 +66,7 @@ def report(
     output: Path | None,
     sign: Path | None,
     mail: bool,
+    scheduled: bool,
 ) -> int:
     """Write the monthly report and the evidence that it follows from.
 
@@ -67,22 +75,33 @@ def report(
     wanted = split_choices(formats, _FORMATS, "--format")
     spoken = split_choices(languages, _LANGUAGES, "--lang")
     asked = None if month is None else parse_month(month)
-    settings = load_settings(config)
+    settings = place_secrets(load_settings(config), os.environ)
+    mail = mail or (scheduled and settings.mail is not None)
     if mail and settings.mail is None:
         raise UsageError("--mail: the configuration has no [mail]: write host, sender, recipients")
     if mail and not {"csv", "json"} <= set(wanted):
         raise UsageError("--mail: sends the evidence, so csv and json must be among --format")
-    load_needed((*_NEEDED, "weasyprint") if "pdf" in wanted else _NEEDED)
+    load_needed(
+        (
+            *_NEEDED,
+            *(("weasyprint",) if "pdf" in wanted else ()),
+            *(("cryptography",) if sign is not None else ()),
+        )
+    )
     from netwatch.agent.monthly import find_last_month, gather_inputs
     from netwatch.report.publish import publish_report
     from netwatch.report.rtt_table import RttTable
-    from netwatch.report.sign import read_private_key
 
-    key = None if sign is None else read_private_key(sign)
+    key = None
+    if sign is not None:
+        from netwatch.report.sign import read_private_key
+
+        key = read_private_key(sign)
     zone = ZoneInfo(settings.site.timezone)
     now_ms = SystemClock().wall_ms()
     year, number = asked or find_last_month(now_ms, zone)
-    folder = output or Path(f"netwatch-{settings.site.id}-{year:04}-{number:02}")
+    place = Path(settings.store.path).with_name("reports") if scheduled else Path()
+    folder = output or place / f"netwatch-{settings.site.id}-{year:04}-{number:02}"
     try:
         with RttTable(folder) as table:
             inputs = gather_inputs(settings, (year, number), now_ms, table)

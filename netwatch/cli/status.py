@@ -17,10 +17,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from netwatch.cli.bandwidth_status import build_bandwidth_lines
 from netwatch.cli.options import config_option, json_option
+from netwatch.cli.push_status import build_push_lines
 from netwatch.config.forms import parse_listen
 from netwatch.config.load import load_settings
 from netwatch.config.model import Http
+from netwatch.core.clockline import bound_drift
 from netwatch.errors import AgentUnreachable
 from netwatch.web.notices import NOTICES
 
@@ -197,17 +200,36 @@ def build_targets(targets: Sequence[Mapping[str, Any]]) -> Table:
 
 def build_agent(answer: Mapping[str, Any]) -> str:
     """The agent's own state, a line each."""
-    clock = "synchronised" if answer["clock_synchronised"] else "not synchronised"
+    clock = describe_clock(answer)
     lines = [
         f"netwatch {answer['version']}, up {render_duration(answer['uptime_ms'])}, "
         f"clock {clock}, ICMP {answer['icmp']}"
     ]
     if answer["store"]["bytes"] is not None:
         lines.append(f"books {answer['store']['bytes'] / 1_000_000:.1f} MB")
+    if answer.get("bandwidth") is not None:
+        zone = ZoneInfo(answer["site"]["timezone"])
+        lines += build_bandwidth_lines(answer["bandwidth"], zone)
+    lines += build_push_lines(answer.get("push"))
     for notice in answer["notices"]:
         sentence, remedy = NOTICES.get(notice, {}).get("en", (notice.replace("_", " "), ""))
         lines.append(f"notice: {sentence} {remedy}".rstrip())
     return "\n".join(lines)
+
+
+def describe_clock(answer: Mapping[str, Any]) -> str:
+    """Whether the time is known, and what follows where it is not.
+
+    >>> describe_clock({"clock_synchronised": False, "clock_held_ms": 172_800_000})
+    'last synchronised 2 d ago (dates to within 17 s)'
+    """
+    held_ms = answer.get("clock_held_ms")
+    if held_ms is not None:
+        within = render_duration(bound_drift(held_ms))
+        return f"last synchronised {render_duration(held_ms)} ago (dates to within {within})"
+    if answer["clock_synchronised"]:
+        return "synchronised"
+    return "not synchronised (records will be dated once it is)"
 
 
 def render_share(share: float | None) -> str:

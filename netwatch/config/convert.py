@@ -43,10 +43,18 @@ _WORDS: Mapping[object, str] = {
 class Converter:
     """Walks the tree along the declared types."""
 
-    def __init__(self, notes: Notes, *, rules: Rules, spellings: Spellings) -> None:
+    def __init__(
+        self,
+        notes: Notes,
+        *,
+        rules: Rules,
+        spellings: Spellings,
+        longest_list: int = _LONGEST_LIST,
+    ) -> None:
         self._notes = notes
         self._rules = rules
         self._spellings = spellings
+        self._longest_list = longest_list
 
     def convert_table(self, value: object, wanted: type[_T], at: Path) -> _T | None:
         """The struct that a table describes; None when it is no table.
@@ -74,7 +82,8 @@ class Converter:
                     attributes[info.name] = converted
             elif info.required:
                 attributes[info.name] = None
-                self._notes.refuse((*at, key), f"is missing: write {show_example(key, info.type)}")
+                example = show_example(key, info.type, within=at)
+                self._notes.refuse((*at, key), f"is missing: write {example}")
         return wanted(**attributes)
 
     def _convert_key(self, value: object, owner: type, info: FieldInfo, at: Path) -> object:
@@ -111,8 +120,8 @@ class Converter:
             raise Refused(f"must be a list, got {show_value(value)}: {remedy}")
         if others != [...] and len(value) != 1 + len(others):
             raise Refused(f"must be a list of {1 + len(others)}, got {len(value)}")
-        if len(value) > _LONGEST_LIST:
-            raise Refused(f"must have at most {_LONGEST_LIST} elements, got {len(value)}")
+        if len(value) > self._longest_list:
+            raise Refused(f"must have at most {self._longest_list} elements, got {len(value)}")
         elements: list[object] = []
         for index, element in enumerate(value):
             try:
@@ -164,14 +173,14 @@ def list_choices(hint: object) -> list[str]:
     return []
 
 
-def show_example(key: str, hint: object) -> str:
-    """The line that is missing.
+def show_example(key: str, hint: object, *, within: Path = ()) -> str:
+    """The line that is missing from the table at the path ``within``.
 
     >>> show_example("name", str), show_example("role", Literal["up", "down"])
     ('name = "…"', 'role = "up"')
     """
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return f"[{key}]"
+        return f"[{'.'.join(part for part in (*within, key) if isinstance(part, str))}]"
     choices = list_choices(hint)
     return f"{key} = {show_quoted(choices[0] if choices else '…')}"
 

@@ -14,6 +14,7 @@ from datetime import date
 
 import msgspec
 
+from netwatch.config.countries import is_country
 from netwatch.config.notes import Refused, find_nearest, show_quoted
 from netwatch.core.calendars import parse_rule
 
@@ -136,6 +137,31 @@ def check_url(text: str) -> None:
         raise Refused("must not hold a user or password: this URL is shown on the page")
 
 
+def check_plain_url(text: str) -> None:
+    """The same without TLS: what boxes serve to their own network.
+
+    >>> check_plain_url("http://192.168.1.1:49152/upnp/control/WANCommonIFC1")
+
+    Raises:
+        Refused: not an absolute http URL with a host.
+    """
+    check_url(text)
+    if not text.startswith("http://"):
+        raise Refused(f"must begin with http://, got {show_quoted(text)}: a box serves no TLS here")
+
+
+def check_address(text: str) -> None:
+    """A literal IP address.
+
+    >>> check_address("192.168.1.1")
+
+    Raises:
+        Refused: a name, or nothing that an address could be.
+    """
+    if parse_address(text) is None:
+        raise Refused(f'must be an IP address like "192.168.1.1", got {show_quoted(text)}')
+
+
 def is_window(text: str) -> bool:
     """Whether ``check_window`` lets it through.
 
@@ -225,16 +251,22 @@ def is_timezone(text: str) -> bool:
 
 
 def check_holidays(text: str) -> None:
-    """The form only: which countries and regions there are, the report's library knows.
+    """A country and the form of a region: which regions there are, the report's library knows.
 
     >>> check_holidays("FR-Alsace-Moselle")
 
     Raises:
-        Refused: neither ``FR`` nor ``FR-Region`` nor ``none``.
+        Refused: neither ``FR`` nor ``FR-Region`` nor ``none``, or of no country.
     """
     if text != "none" and not _HOLIDAYS.fullmatch(text):
         raise Refused(
             'must be a country like "FR", a region of it like "FR-Alsace-Moselle", or "none", '
+            f"got {show_quoted(text)}"
+        )
+    country = text.partition("-")[0]
+    if text != "none" and not is_country(country):
+        raise Refused(
+            f"must begin with the ISO 3166 code of a country, which {country} is not, "
             f"got {show_quoted(text)}"
         )
 

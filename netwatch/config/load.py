@@ -107,6 +107,10 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
 
     replace = msgspec.structs.replace
     http, influx, mail = settings.http, settings.influx, settings.mail
+    bandwidth = settings.bandwidth
+    if bandwidth.snmp is not None:
+        snmp = replace(bandwidth.snmp, community_file=resolve(bandwidth.snmp.community_file))
+        bandwidth = replace(bandwidth, snmp=snmp)
     return replace(
         settings,
         store=replace(settings.store, path=resolve(settings.store.path)),
@@ -116,7 +120,13 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
             certificate=resolve(http.certificate),
             key=resolve(http.key),
         ),
-        influx=influx and replace(influx, token_file=resolve(influx.token_file)),
+        bandwidth=bandwidth,
+        influx=influx
+        and replace(
+            influx,
+            token_file=resolve(influx.token_file),
+            certificate_authority=resolve(influx.certificate_authority),
+        ),
         mail=mail
         and replace(
             mail,

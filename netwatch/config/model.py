@@ -131,6 +131,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 class LibrespeedSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str
+    upload_url: str | None = None  # with it, ``url`` is any large file
+    certificate_authority: str | None = None  # PEM file; None: the system's
 
 
 class Iperf3Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,12 +148,37 @@ class SpeedtestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     url: str | None = None  # a mini server; None: speedtest.net's nearest
 
 
+class SnmpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Counters of the box (SNMP v2c), so that a test does not disturb the building."""
+
+    address: str
+    interface: int  # ifIndex of the box's way out
+    port: int = 161
+    community_file: str | None = None  # None: "public"
+
+
+class UpnpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same by UPnP: the control URL of the box's WANCommonInterfaceConfig service."""
+
+    url: str
+
+
+class LeaseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A folder on the town's own server that one agent at a time may take (WebDAV)."""
+
+    url: str
+
+
 class Bandwidth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     engine: Literal["auto", "librespeed", "iperf3", "ndt7", "speedtest"] = "auto"
     per_day: int = 4
     monthly_budget: ByteCount = ByteCount(60_000_000_000)
     quiet_hours: tuple[str, ...] = ()
     busy_above: Decimal = Decimal("0.10")
+    first_hop: tuple[str, ...] = ()  # routers by which the contract's circuit leaves; (): any
+    snmp: SnmpSettings | None = None
+    upnp: UpnpSettings | None = None
+    lease: LeaseSettings | None = None
     librespeed: LibrespeedSettings | None = None
     iperf3: Iperf3Settings | None = None
     ndt7: Ndt7Settings | None = None
@@ -181,6 +208,7 @@ class Influx(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     org: str
     bucket: str
     token_file: str
+    certificate_authority: str | None = None  # PEM file; None: the system's
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

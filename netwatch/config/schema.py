@@ -31,7 +31,7 @@ _WORDS = {
 }
 
 
-def list_settings() -> list[tuple[str, str, str | None]]:
+def list_settings(root: type[msgspec.Struct] = Settings) -> list[tuple[str, str, str | None]]:
     """Every setting as (path, type in words, default as TOML); ``[]`` marks list elements.
 
     The default is ``"required"`` where the file must give it, None where absent
@@ -42,7 +42,7 @@ def list_settings() -> list[tuple[str, str, str | None]]:
     >>> dict((path, default) for path, _, default in list_settings())["latency.interval"]
     '"5s"'
     """
-    return list(_walk(Settings, "", set()))
+    return list(_walk(root, "", set()))
 
 
 def _walk(

@@ -256,8 +256,20 @@ _BANDWIDTH = """\
 #quiet_hours = ["mon-fri 08:30-11:30"]
 # A test is skipped while others use more than this share of the line.
 #busy_above = 0.10
+#first_hop = ["100.64.0.1"]
+#[bandwidth.snmp]
+#address = "192.168.1.1"
+#interface = 2
+#port = 161
+#community_file = "/etc/netwatch/snmp.community"
+#[bandwidth.upnp]
+#url = "http://192.168.1.1:49152/upnp/control/WANCommonIFC1"
+#[bandwidth.lease]
+#url = "https://test.example.fr/lease"
 #[bandwidth.librespeed]
 #url = "https://test.example.fr/backend"
+#upload_url = "https://test.example.fr/upload"
+#certificate_authority = "/etc/netwatch/town.pem"
 #[bandwidth.iperf3]
 #server = "iperf.example.fr"
 #port = 5201
@@ -295,8 +307,9 @@ def _build_clock(detected: Detected) -> str:
     if not detected.clock_kept_by_host:
         return """\
 [clock]
-# Leave this: time is entered as unknown while the kernel says that its clock is not
-# synchronised. true is for virtual machines whose host keeps their clock.
+# Leave this: what is measured is dated once the kernel says that its clock is
+# synchronised, and unknown if it never does. true is for virtual machines whose host
+# keeps their clock.
 #trusted = false
 """
     return """\
@@ -322,10 +335,11 @@ _MAIL = """\
 """
 
 _INFLUX = """\
-# Push to InfluxDB 2; needs the extra `influx`.
+# Push to InfluxDB 2 or 3, or VictoriaMetrics; needs the extra `influx`.
 #[influx]
 #url = "https://metrics.example.fr:8086"
 #org = "ville"
 #bucket = "netwatch"
 #token_file = "influx.token"
+#certificate_authority = "town-ca.pem"
 """

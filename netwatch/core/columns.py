@@ -8,13 +8,16 @@ target share becomes a row of zeros. Pure; it does not know what the integers me
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Sequence
 from itertools import chain
+from operator import add, mul
 
 import msgspec
 
 
-class Column(msgspec.Struct, frozen=True, array_like=True):
+class Column(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Integers of several checks, one behind the other."""
 
     bases: list[int]  # the smallest value of each check
@@ -53,13 +56,9 @@ def unpack_column(column: Column, counts: Sequence[int]) -> list[tuple[int, ...]
         raise ValueError("a column's length is wrong")
     if column.width == 0:  # as due times are, for the most part
         return [(base,) * count for base, count in zip(column.bases, counts, strict=True)]
-    excess: Sequence[int] = column.planes
-    if column.width != 1:
-        code, size = _integer_of(column.width)
-        raw = bytearray(length * size)
-        for plane in range(column.width):
-            raw[plane::size] = column.planes[plane * length : (plane + 1) * length]
-        excess = struct.unpack(f"<{length}{code}", raw)
+    excess = unpack_planes(
+        [column.planes[plane : plane + length] for plane in range(0, len(column.planes), length)]
+    )
     if len(counts) == 1:
         base = column.bases[0]
         return [tuple([base + value for value in excess])]
@@ -69,6 +68,51 @@ def unpack_column(column: Column, counts: Sequence[int]) -> list[tuple[int, ...]
         columns.append(tuple([base + value for value in excess[start : start + count]]))
         start += count
     return columns
+
+
+def unpack_planes(planes: Sequence[bytes]) -> Sequence[int]:
+    r"""The integers whose lowest bytes, next bytes … these are; ValueError beyond eight.
+
+    >>> unpack_planes([b"\x01\x02", b"\x00\x01"])
+    (1, 258)
+    """
+    if len(planes) == 1:
+        return planes[0]
+    code, size = _integer_of(len(planes))
+    raw = bytearray(len(planes[0]) * size)
+    for place, plane in enumerate(planes):
+        raw[place::size] = plane
+    return struct.unpack(f"<{len(planes[0])}{code}", raw)
+
+
+def add_lanes(planes: Sequence[bytes], bases: Sequence[int], counts: Sequence[int]) -> array[int]:
+    r"""The integers of these byte planes, each base added to as many of them as its count.
+
+    >>> list(add_lanes([b"\x01\x02\x03", b"\x00\x01\x00"], [10, 20], [2, 1]))
+    [11, 268, 23]
+    >>> list(add_lanes([], [-7], [2]))
+    [-7, -7]
+    """
+    lanes = array("q", bases)
+    if sys.byteorder == "big":
+        lanes.byteswap()
+    raw = lanes.tobytes()
+    pieces = [raw[at : at + 8] for at in range(0, len(raw), 8)]
+    smallest = b"".join(map(mul, pieces, counts))
+    excess = bytearray(len(smallest))
+    for place, plane in enumerate(planes):
+        excess[place::8] = plane
+    values = array("q")
+    if planes and min(bases, default=0) >= 0:
+        # Both as one long number each, of a digit of 64 bits a value: none reaches the next.
+        total = int.from_bytes(smallest, "little") + int.from_bytes(excess, "little")
+        values.frombytes(total.to_bytes(len(smallest), "little"))
+    else:
+        values.frombytes(smallest)
+        values = array("q", map(add, values, array("q", bytes(excess)))) if planes else values
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
 
 def _integer_of(width: int) -> tuple[str, int]:

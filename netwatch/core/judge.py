@@ -16,6 +16,7 @@ import msgspec
 from netwatch.core import linkstate
 from netwatch.core.ledger import MINIMUM_DNS_MS, Key, build_ledger, clip_spans, sum_spans
 from netwatch.core.linkstate import OutageRule, Phase, Step
+from netwatch.core.loaded_time import LoadedTime
 from netwatch.core.quality import Quality, QualityRule
 from netwatch.core.timeline import Timeline
 from netwatch.records import CAUSES, Cause, Role, Round, RoundProbe, Span, Verdict
@@ -98,6 +99,7 @@ class Judge:
             quality_rule.maximum_loss is not None or quality_rule.maximum_rtt_us is not None
         )
         self._window: deque[RoundProbe] = deque()
+        self._loaded = LoadedTime()
         self._quality_moved: dict[int, Span] = {}
         self._quality_recent: deque[Span] = deque()
         self._counted_ms = start_ms
@@ -139,8 +141,26 @@ class Judge:
         for probe in round_.probes:
             if probe.role is Role.SERVICE:
                 self.hear_service(probe)
-            elif probe.role is Role.INTERNET and self._measures_quality:
+            elif (
+                probe.role is Role.INTERNET
+                and self._measures_quality
+                and not self.is_loaded(probe.sent_ms)
+            ):
                 self._window.append(probe)
+
+    def hear_load(self, at_ms: int, *, loaded: bool) -> None:
+        """Our own throughput test begins to load the line, or has ceased to.
+
+        Verdicts go on; what it does to latency and loss is held against nobody.
+        """
+        if loaded:
+            self._loaded.begin(at_ms)
+        else:
+            self._loaded.end(at_ms)
+
+    def is_loaded(self, at_ms: int) -> bool:
+        """Whether a throughput test of ours loaded the line then."""
+        return self._loaded.covers(at_ms)
 
     def hear_resolvers(self, round_: Round) -> None:
         """One round in which every resolver was asked."""
@@ -194,6 +214,11 @@ class Judge:
     @property
     def wants_witness(self) -> bool:
         return self._layers[LINK].line.wants_witness
+
+    @property
+    def settled_ms(self) -> int:
+        """Before this instant nothing changes any more, as of the last `take_totals`."""
+        return self._counted_ms
 
     @property
     def blind(self) -> bool:

@@ -1,9 +1,9 @@
 """The ledger: what is said of every millisecond, derived from spans.
 
 The law of this file: over any period the entries add up to its length exactly. What
-no span covers is unknown, cause agent, with the reason that the runs give (stopped,
-crashed, power_loss). Where two spans claim one instant, because a clock was put
-back, the one that was recorded first keeps it.
+no span covers is unknown, with the cause and reason that the lives of the agent give
+(`core.lives`). Where two spans claim one instant, because a clock was put back, the one
+that was recorded first keeps it.
 
 Pure; on UTC milliseconds. It knows no store: spans and runs are handed in.
 """
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from netwatch.core.lives import build_unknown, explain_silence
 from netwatch.records import (
     MINUTE_MS,
     Cause,
@@ -41,7 +42,8 @@ def build_ledger(
     """The final spans of ``[start_ms, end_ms)``: ordered, without hole or overlap.
 
     ``layers`` holds the recorded spans by layer (`link`, `dns`, `quality`; others are
-    ignored), each in the order of recording; ``runs`` the lives of the agent.
+    ignored), each in the order of recording; ``runs`` the lives of the agent in that
+    order, those that no clock ever dated among them.
 
     >>> up = Span(verdict=Verdict.UP, cause=None, start_ms=10, end_ms=30)
     >>> [(s.verdict.value, s.start_ms, s.end_ms) for s in build_ledger({"link": [up]}, [], 0, 40)]
@@ -77,9 +79,9 @@ def resolve_overlaps(spans: Sequence[Span]) -> list[Span]:
     >>> [(s.verdict.value, s.start_ms, s.end_ms) for s in resolve_overlaps([first, later])]
     [('up', 0, 10), ('down', 10, 30), ('up', 30, 40)]
     """
-    in_order = all(earlier.end_ms <= later.start_ms for earlier, later in itertools.pairwise(spans))
-    if in_order:
-        return list(spans)
+    in_order = sorted(spans, key=lambda span: span.start_ms)
+    if all(earlier.end_ms <= later.start_ms for earlier, later in itertools.pairwise(in_order)):
+        return in_order
     kept: list[Span] = []
     for span in spans:
         free = [(span.start_ms, span.end_ms)]
@@ -163,68 +165,23 @@ def fill_unknown(
     spans: Sequence[Span], runs: Sequence[Run], start_ms: int, end_ms: int
 ) -> list[Span]:
     """The same with every hole filled by unknown spans that say why nobody watched."""
+    silences = explain_silence(runs)
+    index = 0
     result: list[Span] = []
     at_ms = start_ms
-    for span in spans:
-        if span.start_ms > at_ms:
-            result += explain_gap(at_ms, span.start_ms, runs)
-        result.append(span)
-        at_ms = span.end_ms
-    if at_ms < end_ms:
-        result += explain_gap(at_ms, end_ms, runs)
+    for span in (*spans, None):
+        until_ms = end_ms if span is None else span.start_ms
+        if until_ms > at_ms:
+            while silences[index].end_ms <= at_ms:
+                index += 1
+            last = index
+            while silences[last].end_ms < until_ms:
+                last += 1
+            result += build_unknown(at_ms, until_ms, silences[index : last + 1])
+        if span is not None:
+            result.append(span)
+            at_ms = span.end_ms
     return result
-
-
-def explain_gap(start_ms: int, end_ms: int, runs: Sequence[Run]) -> list[Span]:
-    """One hole as unknown spans, cut where the reason changes.
-
-    Between two runs: `stopped` after a clean end, `power_loss` when the next run is of
-    another boot, `crashed` otherwise. Within a run: `unrecorded`. Before the first and
-    after the last: `absent`, or `stopped` / `silent` by how the last one ended.
-
-    >>> [span.reason for span in explain_gap(0, 10, [])]
-    ['absent']
-    """
-    known = sorted(
-        (run for run in runs if run.started_ms is not None),
-        key=lambda run: (run.started_ms or 0, run.id),
-    )
-    pieces: list[tuple[int, int, str]] = []
-    at_ms = start_ms
-    previous: Run | None = None
-    for run in known:
-        assert run.started_ms is not None
-        if run.started_ms > at_ms:
-            until_ms = min(run.started_ms, end_ms)
-            pieces.append((at_ms, until_ms, _reason_between(previous, run)))
-            at_ms = until_ms
-        if at_ms >= end_ms:
-            break
-        run_end_ms = run.ended_ms if run.ended_ms is not None else run.started_ms
-        if run_end_ms > at_ms:
-            until_ms = min(run_end_ms, end_ms)
-            pieces.append((at_ms, until_ms, "unrecorded"))
-            at_ms = until_ms
-        previous = run
-        if at_ms >= end_ms:
-            break
-    if at_ms < end_ms:
-        pieces.append((at_ms, end_ms, _reason_between(previous, None)))
-    return [
-        Span(verdict=Verdict.UNKNOWN, cause=Cause.AGENT, reason=reason, start_ms=start, end_ms=end)
-        for start, end, reason in pieces
-        if end > start
-    ]
-
-
-def _reason_between(previous: Run | None, following: Run | None) -> str:
-    if previous is None:
-        return "absent"
-    if previous.clean:
-        return "stopped"
-    if following is None:
-        return "silent"
-    return "crashed" if previous.boot_id == following.boot_id else "power_loss"
 
 
 def join_equal(spans: Sequence[Span]) -> list[Span]:

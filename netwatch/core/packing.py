@@ -38,6 +38,7 @@ _WORDS = (
 )
 _OUTCOMES = (Outcome.ANSWERED, Outcome.FAILED, Outcome.UNKNOWN, Outcome.SKIPPED)
 _CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
+_ANSWERED, _FAILED = _CODES[Outcome.ANSWERED], _CODES[Outcome.FAILED]
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +65,18 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     rtt_us: tuple[int, ...]  # empty where that was not measured
 
 
-class _Group(msgspec.Struct, frozen=True, array_like=True):
+class RoundTripColumn(msgspec.Struct, frozen=True, gc=False):
+    """Round trips of several checks, one behind the other, still packed (`columns.Column`)."""
+
+    numbers: list[int]  # of the checks, each with so many:
+    counts: list[int]
+    lost: bool  # none came back: there is nothing but the counts
+    bases: Sequence[int] = ()
+    width: int = 0
+    planes: bytes = b""
+
+
+class _Group(msgspec.Struct, frozen=True, array_like=True, gc=False):
     outcome: int
     reason: str | None
     keys: list[str]
@@ -77,7 +89,7 @@ class _Group(msgspec.Struct, frozen=True, array_like=True):
     measures: list[Column]
 
 
-class _Block(msgspec.Struct, frozen=True, array_like=True):
+class _Block(msgspec.Struct, frozen=True, array_like=True, gc=False):
     base_ms: int
     groups: list[_Group]
 
@@ -85,6 +97,7 @@ class _Block(msgspec.Struct, frozen=True, array_like=True):
 #: What is raised where columns are not of the lengths that a group says.
 _MISFITS = (ValueError, struct.error)
 _DECODER = msgspec.msgpack.Decoder(_Block)
+_NO_COLUMN = Column([], 0, b"")
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -174,6 +187,34 @@ def unpack_latency(block: bytes) -> list[Latency]:
             found += _unpack_latency(group, decoded)
     except _MISFITS as error:
         raise _refuse(error) from error
+    return found
+
+
+def unpack_round_trips(block: bytes) -> list[RoundTripColumn]:
+    """The round trips alone, without when they were sent, and hardly unpacked.
+
+    For a reader that knows already that the whole block lies in the time it asks for. A
+    check may come more than once; an answer without a measured time comes not at all.
+    Raises StoreCorrupt for bytes that are no sound block.
+    """
+    found: list[RoundTripColumn] = []
+    for group in _decode_block(block).groups:
+        numbers, counts = group.numbers, group.counts
+        if group.outcome == _FAILED:
+            column, lost = _NO_COLUMN, True
+        elif group.outcome == _ANSWERED and "rtt_us" in group.keys:
+            if len(group.keys) != len(group.measures):
+                raise _refuse(ValueError("kinds of measures differ"))
+            column, lost = group.measures[group.keys.index("rtt_us")], False
+            if len(column.bases) != len(counts) or len(column.planes) != sum(counts) * column.width:
+                raise _refuse(ValueError("a column's length is wrong"))
+        else:
+            continue
+        if len(numbers) != len(counts):
+            raise _refuse(ValueError("counts of checks differ"))
+        found.append(
+            RoundTripColumn(numbers, counts, lost, column.bases, column.width, column.planes)
+        )
     return found
 
 

@@ -68,6 +68,16 @@ class RttWindow:
             self._has_jitter = True
         self._last_us = rtt_us
 
+    def note(self, *, answered: bool) -> None:
+        """One probe under our own load: it tells whether the target answers, and no latency.
+
+        >>> window = RttWindow("quad9", Role.INTERNET)
+        >>> window.note(answered=True)
+        >>> window.probes, window.summarise("9.9.9.9", now_ms=0).answered
+        (0, True)
+        """
+        self._answered = answered
+
     def forget_before(self, now_ms: int) -> None:
         """Let go of what is older than the window."""
         old = bisect_left(self._sent_ms, now_ms - WINDOW_MS)

@@ -213,7 +213,9 @@ def expect_ledger(story: Story) -> list[Span]:
         whole, normalise((life.start_ms, life.end_ms) for life in _placed_lives(story))
     )
     cable = intersection(normalise(story.cable_out), known)
-    spans = _span_each(difference(whole, known), Verdict.UNKNOWN, Cause.AGENT)
+    undated = intersection(difference(whole, known), _undated(story))
+    spans = _span_each(undated, Verdict.UNKNOWN, Cause.CLOCK)
+    spans += _span_each(difference(difference(whole, known), undated), Verdict.UNKNOWN, Cause.AGENT)
     spans += _span_each(cable, Verdict.UNKNOWN, Cause.LOCAL)
     carrying = difference(known, cable)
     for cause in (Cause.GATEWAY, Cause.ACCESS, Cause.UPSTREAM):
@@ -245,6 +247,23 @@ def _placed_lives(story: Story) -> list[AgentLife]:
     lives = plan_lives(story)
     told = {life.boot for life in lives if life.clock_from_ms is not None}
     return [life for life in lives if life.boot in told]
+
+
+def _undated(story: Story) -> Intervals:
+    """How long those lived who never knew the time, laid before the next that did."""
+    found: list[Interval] = []
+    placed = {(life.start_ms, life.boot) for life in _placed_lives(story)}
+    waiting_ms = 0
+    for life in plan_lives(story):
+        if (life.start_ms, life.boot) in placed:
+            found.append((life.start_ms - waiting_ms, life.start_ms))
+            waiting_ms = 0
+        else:
+            waiting_ms += life.end_ms - life.start_ms
+    if waiting_ms:  # whoever knows the time next has not come: all is open
+        last_ms = max((life.end_ms for life in _placed_lives(story)), default=story.start_ms)
+        found.append((last_ms, story.end_ms))
+    return normalise(found)
 
 
 def _dns_outages(story: Story) -> Intervals:

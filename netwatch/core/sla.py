@@ -60,6 +60,7 @@ class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     entered_ms: int
     notice_ms: int | None = None
     withdrawn_ms: int | None = None
+    kind: str = "maintenance"  # what the contract calls it; said, and reckoned no differently
 
     @property
     def after_the_fact(self) -> bool:

@@ -13,11 +13,14 @@ is always a value that was measured, or ``INFINITE`` when the rank falls among t
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, chain
+from operator import mul, sub
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,38 +30,24 @@ INFINITE = math.inf
 Percent = int | str | Fraction | Decimal
 
 
-class Distribution(msgspec.Struct, frozen=True, kw_only=True):
-    """Samples in order, equal ones counted together; made by `distribution` or `from_counts`.
+class Ranked:
+    """What follows from samples in order, however they are kept."""
 
-    A month of one target has a quarter of a million samples, and far fewer values.
-    """
+    __slots__ = ()
 
-    values: tuple[int, ...]  # ascending, distinct
-    cumulated: tuple[int, ...]  # how many samples are <= values[i]
-    lost: int
+    if TYPE_CHECKING:
 
-    @property
-    def answered(self) -> int:
-        return self.cumulated[-1] if self.cumulated else 0
+        @property
+        def lost(self) -> int: ...
+        @property
+        def answered(self) -> int: ...
+        @property
+        def minimum(self) -> int | None: ...
+        def at_rank(self, rank: int) -> int | float: ...
 
     @property
     def sent(self) -> int:
         return self.answered + self.lost
-
-    @property
-    def minimum(self) -> int | None:
-        return self.values[0] if self.values else None
-
-    @property
-    def maximum(self) -> int | None:
-        """The largest that was answered."""
-        return self.values[-1] if self.values else None
-
-    def at_rank(self, rank: int) -> int | float:
-        """The sample at a rank, from 1 to ``sent``; ``INFINITE`` among the lost."""
-        if rank > self.answered:
-            return INFINITE
-        return self.values[bisect_left(self.cumulated, rank)]
 
     def percentile(self, percent: Percent) -> int | float | None:
         """The nearest-rank percentile over answered and lost; None with no sample.
@@ -92,21 +81,6 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
             return INFINITE
         return Fraction(low + high, 2)
 
-    def mean(self) -> Fraction | None:
-        """The mean of the answered; None when none was.
-
-        >>> distribution([1, 2, 4], lost=7).mean()
-        Fraction(7, 3)
-        """
-        if not self.values:
-            return None
-        below = (0, *self.cumulated)
-        weighted = sum(
-            value * (self.cumulated[index] - below[index])
-            for index, value in enumerate(self.values)
-        )
-        return Fraction(weighted, self.answered)
-
     def variation(self, percent: Percent = "99.9") -> int | float | None:
         """Packet delay variation: a high percentile less the minimum (RFC 5481, 4.2 and 6.5).
 
@@ -122,14 +96,65 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
         """The lost among the sent; None when nothing was sent."""
         return share(self.lost, self.sent)
 
+
+class Distribution(Ranked, msgspec.Struct, frozen=True, kw_only=True):
+    """Samples in order, equal ones counted together; made by `distribution` or `from_counts`.
+
+    A month of one target has a quarter of a million samples, and far fewer values.
+    """
+
+    values: Sequence[int]  # ascending, distinct
+    cumulated: Sequence[int]  # how many samples are <= values[i]
+    lost: int
+
+    @property
+    def answered(self) -> int:
+        return self.cumulated[-1] if self.cumulated else 0
+
+    @property
+    def minimum(self) -> int | None:
+        return self.values[0] if self.values else None
+
+    @property
+    def maximum(self) -> int | None:
+        """The largest that was answered."""
+        return self.values[-1] if self.values else None
+
+    @property
+    def total(self) -> int:
+        """The answered added up."""
+        # Each value as often as there are samples: what is not below it, of all.
+        steps = map(sub, self.cumulated, chain((0,), self.cumulated))
+        return sum(map(mul, self.values, steps))
+
+    def at_rank(self, rank: int) -> int | float:
+        """The sample at a rank, from 1 to ``sent``; ``INFINITE`` among the lost."""
+        if rank > self.answered:
+            return INFINITE
+        return self.values[bisect_left(self.cumulated, rank)]
+
+    def mean(self) -> Fraction | None:
+        """The mean of the answered; None when none was.
+
+        >>> distribution([1, 2, 4], lost=7).mean()
+        Fraction(7, 3)
+        """
+        if not self.values:
+            return None
+        return Fraction(self.total, self.answered)
+
     def share_at_most(self, limit: int) -> Fraction | None:
         """The share of all samples that do not exceed the limit; a lost one does.
 
         >>> distribution([10, 20], lost=2).share_at_most(15)
         Fraction(1, 4)
         """
+        return share(self.count_at_most(limit), self.sent)
+
+    def count_at_most(self, limit: int) -> int:
+        """How many answered ones do not exceed the limit."""
         index = bisect_right(self.values, limit)
-        return share(self.cumulated[index - 1] if index else 0, self.sent)
+        return self.cumulated[index - 1] if index else 0
 
     def share_at_least(self, floor: int) -> Fraction | None:
         """The share of all samples that reach the floor; a lost one does not count as reaching.
@@ -165,6 +190,20 @@ def from_counts(counts: Mapping[int, int], lost: int = 0) -> Distribution:
     values = tuple(sorted(value for value, count in counts.items() if count))
     return Distribution(
         values=values, cumulated=tuple(accumulate(counts[value] for value in values)), lost=lost
+    )
+
+
+def from_ordered(values: Sequence[int], counts: Iterable[int], lost: int = 0) -> Distribution:
+    """The same from values that ascend, and how often each occurs (once at least).
+
+    >>> from_ordered((3, 5), (1, 2)).percentile(50)
+    5
+    """
+    # As numbers and not as objects: a month has many of these.
+    return Distribution(
+        values=values if isinstance(values, array) else array("q", values),
+        cumulated=array("q", accumulate(counts)),
+        lost=lost,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from netwatch.core.intervals import Intervals, normalise
 from netwatch.core.stats import distribution
 
 Direction = Literal["down", "up"]
@@ -22,7 +23,8 @@ class ThroughputTest(msgspec.Struct, frozen=True, kw_only=True):
     """One direction of one test. It is valid when it has a rate and ``invalid`` is None.
 
     ``invalid`` is a word of STANDARDS.md 2: ``device_limited``, ``busy_link``,
-    ``wrong_circuit``, ``clock_unsynced``, ``test_server_failed``.
+    ``wrong_circuit``, ``clock_unsynced``, ``test_server_failed``. ``ended_ms`` is when the
+    whole test, both directions, no longer loaded the line; None where nobody kept it.
     """
 
     at_ms: int
@@ -31,6 +33,7 @@ class ThroughputTest(msgspec.Struct, frozen=True, kw_only=True):
     invalid: str | None = None
     engine: str | None = None
     server: str | None = None
+    ended_ms: int | None = None
 
 
 class ThroughputSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +91,19 @@ def summarise_tests(
         met=None
         if share_met is None or guaranteed_share is None
         else share_met >= guaranteed_share,
+    )
+
+
+def loaded_time(tests: Iterable[ThroughputTest]) -> Intervals:
+    """When our own tests loaded the line: its latency is not told of that time.
+
+    >>> loaded_time([ThroughputTest(at_ms=5, direction="up", bytes_per_second=1, ended_ms=9)])
+    ((5, 9),)
+    """
+    return normalise(
+        (each.at_ms, each.ended_ms)
+        for each in tests
+        if each.ended_ms is not None and each.ended_ms > each.at_ms
     )
 
 

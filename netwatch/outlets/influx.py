@@ -14,11 +14,10 @@ from typing import Protocol
 from netwatch.outlets.influx_answers import (
     Answer,
     explain_answer,
-    quote_body,
     read_retry_after_ms,
 )
 from netwatch.outlets.influx_client import NoAnswer
-from netwatch.records import Receipt
+from netwatch.records import PushProblem, PushReason, Receipt
 
 #: Lines of one request: about 300 kB, 20 kB packed.
 MOST_LINES = 1_000
@@ -40,10 +39,10 @@ class Connection(Protocol):
 class _Refusal(Exception):
     """The rest of this sending is of no use now."""
 
-    def __init__(self, problem: str, retry_after_ms: int | None = None) -> None:
+    def __init__(self, problem: PushProblem, retry_after_ms: int | None = None) -> None:
         self.problem = problem
         self.retry_after_ms = retry_after_ms
-        super().__init__(problem)
+        super().__init__(problem.reason)
 
 
 class InfluxOutlet:
@@ -56,7 +55,7 @@ class InfluxOutlet:
         self._bucket = bucket
         self._most_lines = MOST_LINES  # halved by each 413, and slowly more again
         self._accepted = self._rejected = self._refused = 0
-        self._reason: str | None = None
+        self._refusal: PushProblem | None = None  # of the first line rejected
 
     def send(self, lines: Sequence[str]) -> Receipt:
         """Send all, in order, and say how many of the first are done with.
@@ -65,8 +64,8 @@ class InfluxOutlet:
         with the same lines: nothing changes at the server.
         """
         self._accepted = self._rejected = self._refused = 0
-        self._reason = None
-        problem: str | None = None
+        self._refusal = None
+        problem: PushProblem | None = None
         retry_after_ms: int | None = None
         try:
             at = 0
@@ -77,16 +76,18 @@ class InfluxOutlet:
         except _Refusal as refusal:
             problem, retry_after_ms = refusal.problem, refusal.retry_after_ms
         except NoAnswer as silence:
-            problem = str(silence)
+            problem = silence.problem
             self._connection.close()
         if self._accepted == 0 and self._rejected:
             # Nobody vouches for these rejections: the lines stay.
-            problem = problem or self._reason
+            problem = problem or self._refusal
             return Receipt(accepted=0, rejected=0, problem=problem, retry_after_ms=retry_after_ms)
         if problem is None and self._rejected:
-            problem = (
-                f"{self._url}: {self._rejected} of {len(lines)} points were refused for good; "
-                f"the first time it said: {self._reason}"
+            problem = PushProblem(
+                reason=PushReason.POINTS_REJECTED,
+                where=self._url,
+                fills={"rejected": str(self._rejected), "sent": str(len(lines))},
+                said=None if self._refusal is None else self._refusal.said,
             )
         return Receipt(
             accepted=self._accepted,
@@ -110,6 +111,8 @@ class InfluxOutlet:
         if answer.status == 413 and len(lines) > 1:
             self._most_lines = max(len(lines) // 2, 1)
             return False
+        if answer.status in (401, 403):
+            self._connection.close()  # the next one reads the token again: it may be mended
         if answer.status not in (*_BAD_LINES, 413):
             raise _Refusal(problem, read_retry_after_ms(answer.headers))
         self._refused += 1
@@ -117,7 +120,7 @@ class InfluxOutlet:
             raise _Refusal(problem)
         if len(lines) == 1:
             self._rejected += 1
-            self._reason = self._reason or quote_body(answer.body) or problem
+            self._refusal = self._refusal or problem
             return True
         # Which of them is bad is found by halving; what it says of it is not relied on, nor
         # that it kept the good ones: a line sent twice changes nothing.

@@ -1,4 +1,4 @@
-"""What a server's answer to a write means, in one sentence that says what would do.
+"""What a server's answer to a write means.
 
 Rule of this file: it translates. 204 alone says that points were taken: whoever answers
 anything else, a login page with 200 among them, has not got them. Pure.
@@ -11,30 +11,33 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from netwatch.records import PushProblem, PushReason
+
 #: No server's wish keeps points back for longer: a mistyped header must not stop the push.
 MOST_RETRY_MS = 3_600_000
 _SHOWN = 160
-_TOKEN = (
-    "the token is refused",
-    "put one that may write to bucket BUCKET in the file that influx.token_file names",
-)
-_WAIT = ("it asks to wait", "the points stay and are sent later")
-_EVERY = ("it refuses every point", "check influx.url, influx.org and influx.bucket")
-#: What is wrong, and what would do.
-_MEANINGS: Mapping[int, tuple[str, str]] = {
-    400: _EVERY,
-    401: _TOKEN,
-    403: _TOKEN,
-    404: (
-        "there is no bucket BUCKET of organisation ORG there",
-        "check influx.url, influx.org and influx.bucket",
-    ),
-    407: ("a proxy in between wants a login", "let this machine through it"),
-    413: ("even one point is too large for it", "raise its limit for a request"),
-    422: _EVERY,
-    429: _WAIT,
-    503: _WAIT,
+_REASONS: Mapping[int, PushReason] = {
+    400: PushReason.POINTS_REFUSED,
+    401: PushReason.WRONG_TOKEN,
+    403: PushReason.FORBIDDEN,
+    404: PushReason.NO_BUCKET,
+    407: PushReason.PROXY_LOGIN,
+    413: PushReason.TOO_LARGE,
+    422: PushReason.POINTS_REFUSED,
+    429: PushReason.BUSY,
+    503: PushReason.BUSY,
 }
+#: Where an address has a path, these say that nothing takes points under it; unless the
+#: server speaks of the bucket, for then it has understood what was wanted. One that only
+#: repeats our address (VictoriaMetrics does) has not.
+_OF_PATHS = frozenset(
+    {
+        PushReason.NO_BUCKET,
+        PushReason.NO_INFLUXDB,
+        PushReason.HTML_ANSWER,
+        PushReason.POINTS_REFUSED,
+    }
+)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,42 +48,60 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-def explain_answer(answer: Answer, *, url: str, org: str, bucket: str) -> str | None:
-    """The sentence for an answer; None for the one that is success (204).
+def explain_answer(answer: Answer, *, url: str, org: str, bucket: str) -> PushProblem | None:
+    """What an answer means; None for the one that is success (204).
 
     >>> explain_answer(Answer(status=204, headers={}, body=""), url="u", org="o", bucket="b")
-    >>> explain_answer(Answer(status=404, headers={}, body=""), url="http://a", org="o", bucket="b")
-    "http://a: there is no bucket 'b' of organisation 'o' there (404): check influx.url, influx.org and influx.bucket"
+    >>> explain_answer(
+    ...     Answer(status=404, headers={}, body=""), url="http://a/x", org="o", bucket="b"
+    ... ).reason.value
+    'url_path'
     """
     status = answer.status
-    said = quote_body(answer.body)
-    behind = f"; it says: {said}" if said else ""
     if status == 204:
         return None
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+    said = quote_body(answer.body) or None
     if 200 <= status < 300:
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip() or "no type"
-        return (
-            f"{url}: whoever answers is no InfluxDB ({status} with {kind[:40]} where 204 is due): "
-            "look for a proxy or a login page in between, or correct influx.url"
-        )
-    if 300 <= status < 400:
-        where = quote_body(answer.headers.get("location", "")) or "elsewhere"
-        return f"{url}: it redirects to {where} ({status}): write the final address in influx.url"
-    what, what_would_do = _find_meaning(status)
-    what, what_would_do = (
-        text.replace("BUCKET", repr(bucket)).replace("ORG", repr(org))
-        for text in (what, what_would_do)
+        html = kind.lower() in ("text/html", "application/xhtml+xml")
+        reason, said = PushReason.HTML_ANSWER if html else PushReason.NO_INFLUXDB, None
+    elif 300 <= status < 400:
+        reason, said = PushReason.REDIRECT, None
+    elif status in _REASONS:
+        reason = _REASONS[status]
+    else:
+        reason = PushReason.SERVER_ERROR if status >= 500 else PushReason.NO_INFLUXDB
+    path = find_path(url)
+    if path and reason in _OF_PATHS and not _speaks_of_bucket(answer.body):
+        reason = PushReason.URL_PATH
+    return PushProblem(
+        reason=reason,
+        where=url,
+        fills={
+            "status": str(status),
+            "bucket": repr(bucket),
+            "org": repr(org),
+            "kind": kind[:40] or "no type",
+            "location": quote_body(answer.headers.get("location", "")) or "elsewhere",
+            "path": path,
+        },
+        said=said,
     )
-    return f"{url}: {what} ({status}): {what_would_do}{behind}"
 
 
-def _find_meaning(status: int) -> tuple[str, str]:
-    meaning = _MEANINGS.get(status)
-    if meaning is not None:
-        return meaning
-    if status >= 500:
-        return "it failed", "the points stay and are sent later"
-    return "it does not take writes", "check influx.url"
+def _speaks_of_bucket(body: str) -> bool:
+    return "bucket" in body.lower().replace("bucket=", "")
+
+
+def find_path(url: str) -> str:
+    """The path of an address; empty where it has none.
+
+    >>> find_path("http://a:8086/influx/"), find_path("https://a:8086/")
+    ('/influx/', '')
+    """
+    _, _, rest = url.partition("://")
+    _, slash, path = rest.partition("/")
+    return slash + path if path.strip("/") else ""
 
 
 def read_retry_after_ms(headers: Mapping[str, str]) -> int | None:

@@ -8,49 +8,48 @@ from __future__ import annotations
 
 import importlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any
 
 import msgspec
 
 from netwatch.outlets.influx_answers import Answer
+from netwatch.records import PushProblem, PushReason
 
 #: An answer to a write is empty or one line; of anything longer this much is read.
 _BODY_BYTES = 4096
 
 
 #: By the names of errors, for their modules are not imported here; the first that fits.
-_SILENCES: tuple[tuple[frozenset[str], str], ...] = (
-    (
-        frozenset({"SSLError"}),
-        "it does not speak TLS as we do: is it http:// rather than https://?",
-    ),
-    (
-        frozenset({"NameResolutionError", "gaierror"}),
-        "its name is not known: check the name, or this machine's resolver",
-    ),
-    (
-        frozenset({"ConnectionRefusedError"}),
-        "nothing listens there: start the server, or correct influx.url",
-    ),
-    (
-        frozenset({"ConnectTimeoutError"}),
-        "it cannot be reached (no answer in time): the points stay",
-    ),
-    (
-        frozenset({"TimeoutError"}),
-        "it did not answer in time: the points are sent again later",
-    ),
-    (
-        frozenset({"LocationValueError"}),
-        "that is no address: write it as https://HOST:8086 in influx.url",
-    ),
+_SILENCES: tuple[tuple[frozenset[str], PushReason], ...] = (
+    (frozenset({"SSLError"}), PushReason.TLS),
+    (frozenset({"NameResolutionError", "gaierror"}), PushReason.UNKNOWN_NAME),
+    (frozenset({"ConnectionRefusedError"}), PushReason.CONNECTION_REFUSED),
+    (frozenset({"ConnectTimeoutError"}), PushReason.UNREACHABLE),
+    (frozenset({"TimeoutError"}), PushReason.TIMEOUT),
+    (frozenset({"LocationValueError"}), PushReason.URL),
 )
+#: OpenSSL's numbers of what is wrong with a certificate (x509_vfy.h).
+_CERTIFICATES: Mapping[int, PushReason] = {
+    2: PushReason.CERTIFICATE_UNTRUSTED,
+    9: PushReason.CERTIFICATE_NOT_YET,
+    10: PushReason.CERTIFICATE_EXPIRED,
+    18: PushReason.CERTIFICATE_SELF_SIGNED,
+    19: PushReason.CERTIFICATE_UNTRUSTED,
+    20: PushReason.CERTIFICATE_UNTRUSTED,
+    21: PushReason.CERTIFICATE_UNTRUSTED,
+    62: PushReason.CERTIFICATE_NAME,
+    64: PushReason.CERTIFICATE_NAME,
+}
 
 
 class NoAnswer(Exception):
-    """The request did not get an answer; the text says why and what would do."""
+    """The request did not get an answer; ``problem`` says why."""
+
+    def __init__(self, problem: PushProblem) -> None:
+        self.problem = problem
+        super().__init__(problem.reason)
 
 
 class _Plain(msgspec.Struct):
@@ -103,8 +102,9 @@ class _Fence:
 class InfluxConnection:
     """Writes bodies of line protocol to one bucket. For one thread; to be closed.
 
-    ``timeouts_ms`` are those for connecting and for each silence afterwards;
-    ``certificate_authority`` is a PEM file, None: the system's.
+    ``read_token`` is asked whenever a connection is made, so that one that was mended needs
+    no restart; it may raise NoAnswer. ``timeouts_ms`` are those for connecting and for each
+    silence afterwards; ``certificate_authority`` is a PEM file, None: the system's.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class InfluxConnection:
         url: str,
         org: str,
         bucket: str,
-        token: str,
+        read_token: Callable[[], str],
         timeouts_ms: tuple[int, int],
         monotonic_ms: Callable[[], int],
         certificate_authority: str | None = None,
@@ -121,7 +121,7 @@ class InfluxConnection:
         self._url = url
         self._org = org
         self._bucket = bucket
-        self._token = token
+        self._read_token = read_token
         self._timeouts_ms = timeouts_ms
         self._monotonic_ms = monotonic_ms
         self._authority = certificate_authority
@@ -148,8 +148,8 @@ class InfluxConnection:
                 raise NoAnswer(explain_silence(self._url, error)) from None
         except (transport.HTTPError, OSError, HTTPException) as error:
             raise NoAnswer(explain_silence(self._url, error)) from None
-        except ValueError as error:  # of addresses and headers that cannot be
-            raise NoAnswer(f"{self._url}: it cannot be asked ({error}): check influx.url") from None
+        except ValueError as error:  # of addresses that cannot be
+            raise NoAnswer(_refuse_url(self._url, str(error))) from None
         assert fence.last is not None
         return fence.last
 
@@ -162,16 +162,18 @@ class InfluxConnection:
     def _open(self) -> tuple[_Fence, Any]:
         if self._client is not None and self._fence is not None:
             return self._fence, self._client
+        if "?" in self._url or "#" in self._url:
+            raise NoAnswer(_refuse_url(self._url, "it must have no ? and no #"))
+        token = self._read_token()
+        if self._authority is not None:
+            check_authority(self._authority)
         try:
             module = importlib.import_module("influxdb_client")
-        except ImportError as error:
-            raise NoAnswer(
-                f"{self._url}: influxdb-client is not installed ({error}): "
-                "pip install 'netwatch[influx]'"
-            ) from None
+        except ImportError:
+            raise NoAnswer(PushProblem(reason=PushReason.NO_CLIENT, where=self._url)) from None
         client = module.InfluxDBClient(
             url=self._url,
-            token=self._token,
+            token=token,
             org=self._org,
             timeout=self._timeouts_ms,
             enable_gzip=True,
@@ -185,27 +187,46 @@ class InfluxConnection:
         return fence, client
 
 
-def explain_silence(url: str, error: BaseException) -> str:
+def check_authority(path: str) -> None:
+    """Raises NoAnswer where the file is no PEM with a certificate that can be read."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError as error:  # SSLError among them
+        what = "no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise NoAnswer(
+            PushProblem(
+                reason=PushReason.AUTHORITY_FILE, where=path, fills={"problem": what or "no file"}
+            )
+        ) from None
+
+
+def _refuse_url(url: str, problem: str) -> PushProblem:
+    return PushProblem(reason=PushReason.URL, where=url, fills={"problem": problem})
+
+
+def explain_silence(url: str, error: BaseException) -> PushProblem:
     """Why there was no answer.
 
-    >>> explain_silence("http://a", ConnectionRefusedError())
-    'http://a: nothing listens there: start the server, or correct influx.url'
+    >>> explain_silence("http://a", ConnectionRefusedError()).reason.value
+    'connection_refused'
     """
     chain = _unfold(error)
     kinds = {kind.__name__ for each in chain for kind in type(each).__mro__}
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in chain):
-        found = next(each for each in chain if isinstance(each, ssl.SSLCertVerificationError))
-        return (
-            f"{url}: its certificate is refused ({found.verify_message}): renew it, or have this "
-            "machine trust its authority"
-        )
-    for names, sentence in _SILENCES:
+    for each in chain:
+        if isinstance(each, ssl.SSLCertVerificationError):
+            reason = _CERTIFICATES.get(each.verify_code, PushReason.CERTIFICATE)
+            return PushProblem(reason=reason, where=url, fills={"problem": each.verify_message})
+    fills = {"problem": "no answer in time"}
+    for names, reason in _SILENCES:
         if kinds & names:
-            return f"{url}: {sentence}"
+            if reason is PushReason.URL:
+                fills = {"problem": str(chain[-1]) or "it cannot be read"}
+            return PushProblem(reason=reason, where=url, fills=fills)
     unreachable = [each for each in chain if isinstance(each, OSError) and each.strerror]
     if unreachable and "NewConnectionError" in kinds:
-        return f"{url}: it cannot be reached ({unreachable[-1].strerror}): the points stay"
-    return f"{url}: the connection was cut before its answer: the points are sent again later"
+        fills = {"problem": str(unreachable[-1].strerror)}
+        return PushProblem(reason=PushReason.UNREACHABLE, where=url, fills=fills)
+    return PushProblem(reason=PushReason.CUT, where=url)
 
 
 def _unfold(error: BaseException) -> list[BaseException]:

@@ -22,7 +22,17 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from netwatch.records import CAUSES, Histogram, Snapshot, TargetSnapshot, Verdict
+from netwatch.outlets.prometheus_bandwidth import collect_bandwidth
+from netwatch.outlets.prometheus_push import collect_push
+from netwatch.records import (
+    CAUSES,
+    Histogram,
+    Snapshot,
+    StoreFault,
+    StoreHealth,
+    TargetSnapshot,
+    Verdict,
+)
 
 #: The ``cause`` label of time that has none: an empty label would be no label.
 NO_CAUSE = "none"
@@ -40,6 +50,8 @@ class _Snapshot(Collector):
         yield from _collect_line(self._snapshot)
         yield from _collect_targets(self._snapshot.targets)
         yield from _collect_agent(self._snapshot)
+        yield from collect_push(self._snapshot.push)
+        yield from collect_bandwidth(self._snapshot.bandwidth)
 
 
 def _collect_line(snapshot: Snapshot) -> Iterator[Metric]:
@@ -59,7 +71,9 @@ def _collect_line(snapshot: Snapshot) -> Iterator[Metric]:
         for cause in causes or (None,):
             held_ms = snapshot.link_ms.get((verdict, cause), 0)
             seconds.add_metric([verdict.value, cause.value if cause else NO_CAUSE], held_ms / 1_000)
-    yield seconds
+    # Totals that begin anew and then jump by their past would be read as so much new time.
+    if snapshot.totals_known:
+        yield seconds
     if snapshot.since_ms is not None:
         yield GaugeMetricFamily(
             "netwatch_link_changed_timestamp_seconds",
@@ -73,7 +87,8 @@ def _collect_line(snapshot: Snapshot) -> Iterator[Metric]:
     )
     for cause in CAUSES[Verdict.DOWN]:
         incidents.add_metric([cause.value], snapshot.incidents.get(cause, 0))
-    yield incidents
+    if snapshot.totals_known:
+        yield incidents
     if snapshot.ipv6 is not None:
         yield _verdict_gauge(
             "netwatch_ipv6_verdict",
@@ -165,7 +180,13 @@ def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:
         "Whether the agent's wall clock is known to follow UTC.",
         value=int(snapshot.clock_synchronised),
     )
-    if snapshot.clock_synchronised:
+    if snapshot.clock_held_ms is not None:
+        yield GaugeMetricFamily(
+            "netwatch_clock_held_seconds",
+            "How long ago the wall clock was last known to follow UTC, while it no longer is.",
+            value=snapshot.clock_held_ms / 1_000,
+        )
+    if snapshot.is_dated:
         yield GaugeMetricFamily(
             "netwatch_snapshot_timestamp_seconds",
             "When these figures were taken together, in seconds since 1970 UTC.",
@@ -190,8 +211,13 @@ def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:
         ),
         (
             "netwatch_store_written_today_bytes",
-            "Bytes that the agent has written to the card since midnight UTC.",
+            "Bytes that the agent's process has written since midnight UTC, or since it began.",
             snapshot.written_bytes_today,
+        ),
+        (
+            "netwatch_store_device_written_today_bytes",
+            "Bytes that the device under the store has taken since then, by whoever.",
+            None if snapshot.store is None else snapshot.store.device_written_bytes_today,
         ),
         (
             "netwatch_host_port_speed_bytes_per_second",
@@ -205,6 +231,8 @@ def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:
     for name, text, value in optional:
         if value is not None:
             yield GaugeMetricFamily(name, text, value=value)
+    if snapshot.store is not None:
+        yield from _collect_store(snapshot.store)
     facts = GaugeMetricFamily(
         "netwatch_host_ready",
         "Whether the agent's own interface has what it needs: carrier, address, default_route.",
@@ -225,6 +253,30 @@ def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:
         for notice in snapshot.notices:
             notices.add_metric([notice], 1)
         yield notices
+
+
+def _collect_store(store: StoreHealth) -> Iterator[Metric]:
+    failing = GaugeMetricFamily(
+        "netwatch_store_failing",
+        "1 for the reason for which the books cannot be written for now, 0 for the others.",
+        labels=["reason"],
+    )
+    for fault in StoreFault:
+        failing.add_metric([fault.value], int(fault is store.fault))
+    yield failing
+    yield GaugeMetricFamily(
+        "netwatch_store_waiting_observations",
+        "Observations that wait in memory to be entered in the books.",
+        value=store.waiting_observations,
+    )
+    dropped = CounterMetricFamily(
+        "netwatch_store_dropped",
+        "What could not be written and had no more room in memory, since the agent started.",
+        labels=["what"],
+    )
+    dropped.add_metric(["observations"], store.dropped_observations)
+    dropped.add_metric(["spans"], store.dropped_spans)
+    yield dropped
 
 
 class MetricsRenderer:

@@ -94,6 +94,7 @@ def build_exclusions(
             started_at=iso_utc(each.start_ms),
             ended_at=iso_utc(each.end_ms),
             reason=each.reason,
+            kind=each.kind,
             author=each.author,
             entered_at=iso_utc(each.entered_ms),
             notice_at=_iso(each.notice_ms),

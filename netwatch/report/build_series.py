@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from netwatch.core.calendars import local_time
 from netwatch.core.contract import HOUR_MS
-from netwatch.core.stats import Distribution, Percent, merge
+from netwatch.core.pool import pool
+from netwatch.core.stats import Percent, Ranked
 from netwatch.records import Span, Verdict
 from netwatch.report.identity import iso_utc
 from netwatch.report.inputs import ReportInputs, TargetSamples
@@ -88,7 +89,7 @@ def _hours(
 
 
 def _target(target: TargetSamples) -> LatencyTarget:
-    samples = merge(target.days.values())
+    samples = pool(target.days.values())
     mean = samples.mean()
     variation = samples.variation()
     variation_us = variation if isinstance(variation, int) else None
@@ -113,7 +114,7 @@ def _target(target: TargetSamples) -> LatencyTarget:
     )
 
 
-def _whole(samples: Distribution, percent: Percent) -> int | None:
+def _whole(samples: Ranked, percent: Percent) -> int | None:
     value = samples.percentile(percent)
     return value if isinstance(value, int) else None
 

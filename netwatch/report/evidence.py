@@ -16,14 +16,15 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from netwatch.errors import EvidenceError
 from netwatch.report.identity import ChainEnd
-from netwatch.report.sign import build_signature
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
@@ -115,6 +116,8 @@ def write_bundle(
     text = build_manifest_bytes(filled)
     documents = {MANIFEST: text}
     if key is not None:
+        from netwatch.report.sign import build_signature  # noqa: PLC0415 -- a library that only a signature pays for
+
         documents[SIGNATURE] = build_signature(text, key)
     partial = target.with_name(target.name + ".partial")
     try:

@@ -47,10 +47,11 @@ def _read_extra(extra: Iterable[str]) -> Iterable[date]:
 
 def _read_region(region: str, years: Iterable[int]) -> set[date]:
     import holidays  # noqa: PLC0415 - a heavy library that only reports use
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - the same
 
     country, _, subdivision = region.partition("-")
-    known = holidays.list_supported_countries(include_aliases=False)
-    if country not in known:
+    # By the list of names: to ask the library would load every country of the world.
+    if country not in {names[1] for names in COUNTRIES.values()}:
         raise ConfigError(
             [
                 f"site.holidays: no public holidays are known for the country {country!r}, "
@@ -58,13 +59,14 @@ def _read_region(region: str, years: Iterable[int]) -> set[date]:
             ]
         )
     code = _SUBDIVISIONS.get((country, subdivision), subdivision) or None
+    known = holidays.list_supported_countries
     try:
         found = holidays.country_holidays(country, subdiv=code, years=sorted(set(years)))
     except NotImplementedError:
         raise ConfigError(
             [
                 f"site.holidays: {country} has no subdivision {subdivision!r}, got {region!r}: "
-                f"use {country} alone, or {country}- and one of {', '.join(known[country])}"
+                f"use {country} alone, or {country}- and one of {', '.join(known()[country])}"
             ]
         ) from None
     return set(found)

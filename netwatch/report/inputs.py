@@ -1,17 +1,16 @@
 """What a report is built from: everything already read, nothing yet computed.
 
-Rule of this file: one struct, and how raw probes become its latency samples. It reads
+Rule of this file: one struct, and how round trips become its latency samples. It reads
 no store, clock or setting; the caller does and hands the values in.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
-from itertools import islice
 from operator import itemgetter
 
 import msgspec
@@ -20,14 +19,16 @@ from netwatch.core.calendars import CoveredHours, build_calendar, civil_date, da
 from netwatch.core.campaign_record import CampaignBooks
 from netwatch.core.contract import Contract
 from netwatch.core.incidents import Annotation
-from netwatch.core.intervals import Intervals
+from netwatch.core.intervals import EMPTY, Intervals, clip, difference
+from netwatch.core.pool import Pool
+from netwatch.core.round_trips import StretchCount
 from netwatch.core.sla import NOTHING, Availability, Exclusion
-from netwatch.core.stats import Distribution, from_counts, merge
+from netwatch.core.stats import Distribution, Ranked, from_ordered
 from netwatch.core.throughput import ThroughputTest
 from netwatch.records import Span
 from netwatch.report.identity import CircuitIdentity, Evidence, Method, SiteIdentity
 
-#: A probe as the evidence has it: sent (UTC ms), target, round trip in µs or None when lost.
+#: A single probe: sent (UTC ms), target, round trip in µs or None when lost.
 Probe = tuple[int, str, int | None]
 
 
@@ -37,7 +38,7 @@ class TargetSamples(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: str
     address: str  # as the report shows it: truncated where it is public
-    days: Mapping[date, Distribution]
+    days: Mapping[date, Ranked]
 
 
 class ReportInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,87 +84,93 @@ class ReportInputs(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def collect_samples(
-    probes: Iterable[Probe], available: Intervals, zone: tzinfo
-) -> dict[str, dict[date, Distribution]]:
-    """Each target's round trips by civil day, those sent in available time alone.
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the month (UTC) that is of one civil day, and wholly available or wholly not."""
 
-    ``probes`` come in the order of sending, and are consumed as they come. Raises
-    ValueError for those that do not.
+    start_ms: int
+    end_ms: int
+    day: date
+    available: bool
+
+
+def cut_stretches(
+    available: Intervals, start_ms: int, end_ms: int, zone: tzinfo
+) -> tuple[Stretch, ...]:
+    """The time from ``start_ms`` to ``end_ms``, cut at civil midnights and where it turns.
+
+    Latency is counted in these parts: each is counted as a whole, or not at all.
 
     >>> from datetime import UTC
-    >>> found = collect_samples([(0, "a", 900), (5, "a", None), (9, "a", 1)], ((0, 9),), UTC)
-    >>> found["a"][date(1970, 1, 1)].sent
-    2
+    >>> [(each.start_ms, each.available) for each in cut_stretches(((5, 9),), 0, 20, UTC)]
+    [(0, False), (5, True), (9, False)]
     """
-    found: dict[str, dict[date, Distribution]] = {}
-    stretches = _by_day(available, zone)
-    begin = end = 0
-    day = date.min
-    counts: Counter[tuple[str, int | None]] = Counter()
-    stream = iter(probes)
-    while piece := list(islice(stream, _PIECE)):
-        sent = list_instants(piece)
-        at = 0
-        while at < len(piece):
-            if sent[at] >= end:
-                sent_ms = sent[at]
-                begin, end, next_day = next(
-                    (stretch for stretch in stretches if stretch[1] > sent_ms), _NO_MORE
-                )
-                if next_day != day:
-                    _settle(found, day, counts)
-                    day = next_day
-            first = bisect_left(sent, begin, at)
-            at = bisect_left(sent, end, first)
-            counts.update(map(_TARGET_AND_TIME, piece[first:at]))
-    _settle(found, day, counts)
-    return found
+    within = clip(available, start_ms, end_ms)
+    other = difference(((start_ms, end_ms),), within) if start_ms < end_ms else EMPTY
+    parts = [
+        Stretch(start_ms=begin, end_ms=end, day=day, available=is_available)
+        for times, is_available in ((within, True), (other, False))
+        for begin, end, day in _by_day(times, zone)
+    ]
+    return tuple(sorted(parts, key=lambda part: part.start_ms))
 
 
-def list_instants(probes: Sequence[Probe]) -> list[int]:
-    """When each was sent (UTC ms). Raises ValueError for probes that are not in order.
+def count_probes(probes: Iterable[Probe], stretches: Sequence[Stretch]) -> Iterator[StretchCount]:
+    """Single probes counted by stretch and target, as the store does it for a whole month.
 
-    >>> list_instants([(5, "a", 900), (5, "b", None)])
-    [5, 5]
+    Those outside of every stretch are in nothing. Raises ValueError for probes that are not
+    in the order of sending.
+
+    >>> part = Stretch(start_ms=0, end_ms=9, day=date(1970, 1, 1), available=True)
+    >>> [found] = count_probes([(0, "a", 900), (5, "a", None), (9, "a", 1)], [part])
+    >>> found.values, found.counts, found.lost
+    ([900], [1], 1)
     """
-    sent = [sent_ms for sent_ms, _, _ in probes]
-    if sent != sorted(sent):
-        raise ValueError("latency probes must come in the order of sending")
-    return sent
+    starts = [part.start_ms for part in stretches]
+    counts: dict[tuple[int, str], Counter[int | None]] = {}
+    before_ms = 0
+    for sent_ms, target, rtt_us in probes:
+        if sent_ms < before_ms:
+            raise ValueError("latency probes must come in the order of sending")
+        before_ms = sent_ms
+        index = bisect_right(starts, sent_ms) - 1
+        if index >= 0 and sent_ms < stretches[index].end_ms:
+            counts.setdefault((index, target), Counter())[rtt_us] += 1
+    for (index, target), found in sorted(counts.items(), key=itemgetter(0)):
+        lost = found.pop(None, 0)
+        values = sorted(value for value in found if value is not None)
+        yield StretchCount(
+            start_ms=stretches[index].start_ms,
+            end_ms=stretches[index].end_ms,
+            target=target,
+            values=values,
+            counts=[found[value] for value in values],
+            lost=lost,
+        )
 
 
-def _settle(
-    found: dict[str, dict[date, Distribution]],
-    day: date,
-    counts: Counter[tuple[str, int | None]],
-) -> None:
-    """A day's counts become its distributions; ``counts`` begins anew."""
-    by_target: dict[str, dict[int, int]] = {}
-    lost: dict[str, int] = {}
-    for (target, rtt_us), count in counts.items():
-        values = by_target.setdefault(target, {})
-        if rtt_us is None:
-            lost[target] = count
-        else:
-            values[rtt_us] = count
-    for target, values in by_target.items():
-        days = found.setdefault(target, {})
-        # A day may come back, where a clock change repeats a midnight.
-        own = from_counts(values, lost.get(target, 0))
-        days[day] = merge([days[day], own]) if day in days else own
-    counts.clear()
+def collect_days(
+    round_trips: Iterable[StretchCount], stretches: Iterable[Stretch]
+) -> dict[str, dict[date, Ranked]]:
+    """Each target's round trips by civil day, those of available stretches alone."""
+    days = {part.start_ms: part.day for part in stretches if part.available}
+    parts: dict[str, dict[date, list[Distribution]]] = {}
+    for each in round_trips:
+        day = days.get(each.start_ms)
+        if day is not None:
+            own = from_ordered(each.values, each.counts, each.lost)
+            parts.setdefault(each.target, {}).setdefault(day, []).append(own)
+    return {
+        target: {
+            day: found[0] if len(found) == 1 else Pool(tuple(found))
+            for day, found in sorted(by_day.items())
+        }
+        for target, by_day in parts.items()
+    }
 
 
-#: So many probes are counted at a time.
-_PIECE = 20_000
-_TARGET_AND_TIME = itemgetter(1, 2)
-_NO_MORE = (2**63, 2**63, date.max)
-
-
-def _by_day(available: Intervals, zone: tzinfo) -> Iterable[tuple[int, int, date]]:
-    """The available time cut at each civil midnight."""
-    for start, end in available:
+def _by_day(times: Intervals, zone: tzinfo) -> Iterator[tuple[int, int, date]]:
+    """The times cut at each civil midnight."""
+    for start, end in times:
         at = start
         while at < end:
             day = civil_date(at, zone)

@@ -202,6 +202,7 @@ class ExclusionEntry(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str
     ended_at: str
     reason: str
+    kind: str = "maintenance"  # customer, force_majeure
     author: str
     entered_at: str
     notice_at: str | None = None

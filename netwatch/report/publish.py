@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from netwatch.core.round_trips import StretchCount
 from netwatch.report.build import build_report
 from netwatch.report.evidence import (
     FileEntry,
@@ -23,11 +23,12 @@ from netwatch.report.evidence import (
     write_bundle,
 )
 from netwatch.report.identity import Evidence, EvidenceFile
-from netwatch.report.inputs import Probe, ReportInputs
+from netwatch.report.inputs import ReportInputs
 from netwatch.report.json_form import encode_report
 from netwatch.report.language import LanguageCode
+from netwatch.report.ledger_table import write_ledger
 from netwatch.report.model import Report
-from netwatch.report.recompute import completed_ledger, list_tables
+from netwatch.report.recompute import completed_ledger, list_stretches, list_tables
 from netwatch.report.render import render_html, render_pdf
 from netwatch.report.rows import (
     annotation_rows,
@@ -35,10 +36,8 @@ from netwatch.report.rows import (
     campaign_rows,
     exclusion_rows,
     incident_rows,
-    ledger_rows,
 )
 from netwatch.report.rtt_table import RttTable
-from netwatch.report.sign import build_fingerprint, build_raw_public
 from netwatch.report.tables import (
     ANNOTATIONS,
     BANDWIDTH,
@@ -52,9 +51,13 @@ from netwatch.report.tables import (
 )
 from netwatch.report.terms import build_terms, encode_terms
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 Format = Literal["html", "pdf", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("html", "pdf", "csv", "json")
-BUNDLE_VERSION = 1
+#: 2: rtt.csv counts by stretch and target, exclusions.csv has the kind (older_tables).
+BUNDLE_VERSION = 2
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,14 +70,21 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_evidence(
-    folder: Path, inputs: ReportInputs, report: Report, probes: Iterable[Probe] | RttTable
+    folder: Path,
+    inputs: ReportInputs,
+    report: Report,
+    round_trips: Iterable[StretchCount] | RttTable,
 ) -> tuple[FileEntry, ...]:
     """Write the tables, their schemas and the contract; return their hashes, by name.
 
-    ``probes`` are consumed as they come, in the order of sending; a table of them that was
-    written into the same folder on the way only gets its name. Raises ``OSError``.
+    ``round_trips`` are consumed as they come, counted in the stretches of
+    `recompute.list_stretches`; a table of them that was written into the same folder on the
+    way only gets its name. Raises ``OSError``.
     """
-    counts = {RTT.file_name: _place_probes(folder, probes)}
+    counts = {
+        RTT.file_name: _place_round_trips(folder, inputs, round_trips),
+        LEDGER.file_name: write_ledger(folder / LEDGER.file_name, completed_ledger(inputs)),
+    }
     tables = list_tables(inputs)
     for table, rows in (
         (ANNOTATIONS, annotation_rows(inputs.annotations)),
@@ -82,7 +92,6 @@ def write_evidence(
         (CAMPAIGNS, campaign_rows(inputs.campaigns)),
         (EXCLUSIONS, exclusion_rows(inputs.exclusions)),
         (INCIDENTS, incident_rows(report.incidents)),
-        (LEDGER, ledger_rows(completed_ledger(inputs))),
     ):
         if table not in tables:
             continue
@@ -94,11 +103,19 @@ def write_evidence(
     return tuple(read_entry(folder / name, name, counts.get(name)) for name in names)
 
 
-def _place_probes(folder: Path, probes: Iterable[Probe] | RttTable) -> int:
-    if isinstance(probes, RttTable):
-        return probes.place()
+def _tell_fingerprint(key: Ed25519PrivateKey) -> str:
+    from netwatch.report.sign import build_fingerprint, build_raw_public  # noqa: PLC0415 -- a library that only a signature pays for
+
+    return build_fingerprint(build_raw_public(key.public_key()))
+
+
+def _place_round_trips(
+    folder: Path, inputs: ReportInputs, round_trips: Iterable[StretchCount] | RttTable
+) -> int:
+    if isinstance(round_trips, RttTable):
+        return round_trips.place()
     with RttTable(folder) as table:
-        for _ in table.keep(probes):
+        for _ in table.keep(round_trips, list_stretches(inputs)):
             pass
         return table.place()
 
@@ -106,7 +123,7 @@ def _place_probes(folder: Path, probes: Iterable[Probe] | RttTable) -> int:
 def publish_report(
     folder: Path,
     inputs: ReportInputs,
-    probes: Iterable[Probe] | RttTable,
+    round_trips: Iterable[StretchCount] | RttTable,
     *,
     languages: Sequence[LanguageCode] = ("fr", "en"),
     formats: Sequence[Format] = FORMATS,
@@ -114,15 +131,15 @@ def publish_report(
 ) -> Published:
     """Build a month's report, write its files into ``folder`` (made when absent), bundle them.
 
-    ``inputs.targets`` come from the same ``probes`` (`recompute.collect_targets`), which are
-    gone through once more here, unless an `RttTable` in ``folder`` kept them then. Tables and report.json are always written, for the pages
-    speak of their hashes; the bundle is made when ``csv`` and ``json`` are among the
-    formats. The same inputs give the same bytes. Raises ``OSError``, and ``ValueError``
+    ``inputs.targets`` come from the same ``round_trips`` (`recompute.collect_targets`), which
+    are gone through once more here, unless an `RttTable` in ``folder`` kept them then. Tables
+    and report.json are always written, for the pages speak of their hashes; the bundle is
+    made when ``csv`` and ``json`` are among the formats. The same inputs give the same bytes. Raises ``OSError``, and ``ValueError``
     for inputs that contradict themselves.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report = build_report(inputs)
-    entries = write_evidence(folder, inputs, report, probes)
+    entries = write_evidence(folder, inputs, report, round_trips)
     listed = tuple(
         EvidenceFile(name=entry.name, sha256=entry.sha256, rows=entry.rows) for entry in entries
     )
@@ -132,7 +149,7 @@ def publish_report(
     (folder / "report.json").write_bytes(encode_report(report))
     files = {entry.name: folder / entry.name for entry in entries}
     files["report.json"] = folder / "report.json"
-    fingerprint = None if key is None else build_fingerprint(build_raw_public(key.public_key()))
+    fingerprint = None if key is None else _tell_fingerprint(key)
     for code in languages:
         if "html" in formats:
             name = f"report.{code}.html"

@@ -23,9 +23,11 @@ from netwatch.report.campaign_words import tell_campaign
 from netwatch.report.charts import build_calendar_chart, build_incident_chart
 from netwatch.report.curves import build_latency_chart, build_throughput_chart
 from netwatch.report.evidence import build_bundle_name
+from netwatch.report.hours_words import describe_hours
 from netwatch.report.language import Language, LanguageCode
 from netwatch.report.model import HourCell, Report
 from netwatch.report.penalty_words import describe_basis
+from netwatch.report.setting_words import list_settings
 from netwatch.report.summary import build_summary
 
 
@@ -88,6 +90,8 @@ def render_html(
         campaigns=[tell_campaign(each, language) for each in report.campaigns],
         yearly_share=Fraction(yearly.used_ms, yearly.allowed_ms) if yearly.allowed_ms else None,
         target_columns=list(dict.fromkeys(key for each in report.method.targets for key in each)),
+        settings=list(list_settings(report.rule, report.method.thresholds, language)),
+        describe_hours=describe_hours,
         fingerprint=fingerprint,
         bundle_name=build_bundle_name(report.site.id, report.period.month),
     )
@@ -145,6 +149,7 @@ def _build_environment(language: Language) -> Environment:
         "technology": words.technology_name,
         "clock_from": words.clock_from_name,
         "file": words.file_name,
+        "exclusion_kind": words.exclusion_kind_name,
     }
     filters: dict[str, Callable[..., str]] = {
         name: functools.partial(_say, say, language) for name, say in in_language.items()

@@ -79,7 +79,7 @@ def bandwidth_rows(tests: Iterable[ThroughputTest]) -> Iterator[Sequence[Cell]]:
     ordered = sorted(tests, key=lambda each: (each.at_ms, each.direction))
     return (
         (write(each.at_ms), each.direction, each.bytes_per_second, each.invalid, each.engine,
-         each.server)
+         each.server, None if each.ended_ms is None else write(each.ended_ms))
         for each in ordered
     )  # fmt: skip
 
@@ -129,8 +129,8 @@ def read_annotation(row: dict[str, Value]) -> Annotation:
 def exclusion_rows(exclusions: Iterable[Exclusion]) -> Iterator[Sequence[Cell]]:
     """The exclusion ledger, withdrawn entries too."""
     return (
-        (each.id, iso_utc(each.start_ms), iso_utc(each.end_ms), each.reason, each.author,
-         iso_utc(each.entered_ms), _iso(each.notice_ms), _iso(each.withdrawn_ms))
+        (each.id, iso_utc(each.start_ms), iso_utc(each.end_ms), each.reason, each.kind,
+         each.author, iso_utc(each.entered_ms), _iso(each.notice_ms), _iso(each.withdrawn_ms))
         for each in exclusions
     )  # fmt: skip
 
@@ -146,6 +146,7 @@ def read_exclusion(row: dict[str, Value]) -> Exclusion:
         entered_ms=parse_instant_ms(cast("str", row["entered_at"])),
         notice_ms=_ms(row["notice_at"]),
         withdrawn_ms=_ms(row["withdrawn_at"]),
+        kind=cast("str", row.get("kind", "maintenance")),  # earlier bundles have none
     )
 
 

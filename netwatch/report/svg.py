@@ -8,8 +8,8 @@ its style as attributes, for a drawing may stand in a page or alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Literal
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         described = (
             ""
             if for_pdf
-            else f"<desc id={quoteattr(self.id + '-d')}>{escape(self.description)}</desc>"
+            else f'<desc id="{self.id}-d">{escape(self.description, quote=False)}</desc>'
         )
         labels = f' aria-labelledby="{self.id}-t"'
         if not for_pdf:
@@ -45,7 +45,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" role="img"{labels} '
             f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}" font-family="{_FONT}">'
-            f'<title id="{self.id}-t">{escape(title)}</title>{described}{self.content}</svg>'
+            f'<title id="{self.id}-t">{escape(title, quote=False)}</title>{described}{self.content}</svg>'
         )
 
 
@@ -127,7 +127,7 @@ class Canvas:
         weight = ' font-weight="600"' if bold else ""
         self._texts.append(
             f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size:g}" '
-            f'fill="{fill}"{weight}>{escape(words)}</text>'
+            f'fill="{fill}"{weight}>{escape(words, quote=False)}</text>'
         )
 
     def content(self) -> str:

@@ -125,16 +125,36 @@ BANDWIDTH = Table(
         _text("invalid", "why it does not count; empty when it does"),
         _text("engine", "how it was measured"),
         _text("server", "against what"),
+        _instant(
+            "ended_at",
+            "first instant that the test, both directions, no longer loaded the line",
+            required=False,
+        ),
     ),
     primary_key=("at", "direction"),
 )
 RTT = Table(
     name="rtt",
-    title="Every latency probe; a lost one has no round-trip time",
+    title="Every latency probe, counted by stretch of time and target; a stretch is of one day, "
+    "and wholly available or wholly not",
     columns=(
-        _instant("at", "when it was sent"),
+        _instant("start", "first instant of the stretch"),
+        _instant("end", "first instant after"),
         _text("target", "name of the target", required=True),
-        _whole("rtt_us", "round-trip time in microseconds; empty when lost", required=False),
+        Column(
+            name="available",
+            type="boolean",
+            description="whether the line was up or degraded, and no throughput test of ours "
+            "loaded it: latency is told of that time alone",
+            required=True,
+        ),
+        _whole("answered", "how many round trips this row has"),
+        _whole("lost", "how many probes sent in the stretch never came back; in its first row"),
+        _text(
+            "rtt_us",
+            "round-trip times in microseconds, ascending, each less the one before it in the "
+            "row; *N: N probes had it; a stretch with many goes on in the next row",
+        ),
     ),
 )
 EXCLUSIONS = Table(
@@ -145,6 +165,7 @@ EXCLUSIONS = Table(
         _instant("started_at", "first instant"),
         _instant("ended_at", "first instant after"),
         _text("reason", "why", required=True),
+        _text("kind", "maintenance, customer or force_majeure", required=True),
         _text("author", "who entered it", required=True),
         _instant("entered_at", "when it was entered"),
         _instant("notice_at", "when the operator gave notice", required=False),

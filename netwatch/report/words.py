@@ -48,16 +48,22 @@ _REASONS = {
     "address": _("device without an address"),
     "default_route": _("device without a route"),
     "unsynchronised": _("clock of the device not synchronised"),
+    "stepped": _("clock of the device not synchronised"),
     # why a test was skipped
     "busy_link": _("line in use by others"),
     "data_budget": _("monthly data budget used up"),
     "quiet_hours": _("quiet hours"),
     "overlap": _("another test was under way"),
+    "line_down": _("the line was down"),
+    "agent_off": _("device off"),
+    "interrupted": _("test cut off"),
+    "late": _("device too busy"),
     # why a test does not count
     "device_limited": _("the device was the limit, not the line"),
     "wrong_circuit": _("measured on another line (failover)"),
     "clock_unsynced": _("clock of the device not synchronised"),
     "test_server_failed": _("the test server failed"),
+    "test_failed": _("the test failed on the device"),
 }
 _ROLES = {
     "gateway": _("router"),
@@ -83,6 +89,11 @@ _MISSING = {
     "availability": _("no availability is known"),
     "throughput": _("no valid throughput test"),
 }
+_EXCLUSION_KINDS = {
+    "maintenance": _("maintenance that was announced"),
+    "customer": _("on the customer's side"),
+    "force_majeure": _("force majeure"),
+}
 _CLOCK_FROM = {
     "reported": _("from the report to the operator"),
     "detected": _("from the detection"),
@@ -98,7 +109,7 @@ _FILES = {
     "ledger.csv": _("the ledger: every minute of the month"),
     "incidents.csv": _("incidents"),
     "bandwidth.csv": _("throughput tests"),
-    "rtt.csv": _("every latency probe"),
+    "rtt.csv": _("every latency probe, counted by day and target"),
     "campaigns.csv": _("every test of the campaigns"),
     "annotations.csv": _("the incident ledger"),
     "exclusions.csv": _("exclusions"),
@@ -145,6 +156,11 @@ def technology_name(technology: str, language: Language) -> str:
 def missing_name(missing: str, language: Language) -> str:
     """Why a penalty has no amount."""
     return _say(_MISSING, missing, language)
+
+
+def exclusion_kind_name(kind: str, language: Language) -> str:
+    """Why time is taken out, in general; the entry's own reason stands beside it."""
+    return _say(_EXCLUSION_KINDS, kind, language)
 
 
 def clock_from_name(word: str, language: Language) -> str:

@@ -7,6 +7,8 @@ left is counted. Pure; it knows no thread and no database.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from netwatch.store.batch import Batch, join_batches
@@ -54,6 +56,10 @@ class Backlog:
 
     def sequences(self) -> list[int | None]:
         return [batch.sequence for batch in self._batches]
+
+    def list_held(self, sequences: Collection[int]) -> tuple[Batch, ...]:
+        """Of what waits, the batches with these sequences, oldest first."""
+        return tuple(batch for batch in self._batches if batch.sequence in sequences)
 
     def add(self, batch: Batch) -> None:
         """Take a batch in, and drop or join what is over the bound."""

@@ -30,6 +30,12 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     counters: Mapping[tuple[str, str], int] = {}  # (name, label): increment
     checks: tuple[Check, ...] = ()  # those now in force; entered where they differ
     sequence: int | None = None  # ascending in a run; None: the next one (the writer gives it)
+    # No span changes any more before it, and all observations due up to `watched_to_mono_ms`
+    # have been handed over but those still under way; None: not said of this batch.
+    settled_mono_ms: int | None = None
+    # The totals, with these increments, have this run's time up to here; None: as before.
+    counted_mono_ms: int | None = None
+    caught_up: bool = False  # and, with these, all that lies before this run
 
 
 def join_batches(first: Batch, second: Batch) -> Batch:
@@ -59,4 +65,9 @@ def join_batches(first: Batch, second: Batch) -> Batch:
         counters=counters,
         checks=second.checks or first.checks,
         sequence=second.sequence,
+        settled_mono_ms=second.settled_mono_ms,
+        counted_mono_ms=first.counted_mono_ms
+        if second.counted_mono_ms is None
+        else second.counted_mono_ms,
+        caught_up=first.caught_up or second.caught_up,
     )

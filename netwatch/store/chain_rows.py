@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from netwatch.core.chain import DAY_MS, Field, digest_row, encode_record
-from netwatch.store.queries import cut_at_steps
+from netwatch.core.clockline import cut_at_steps
 from netwatch.store.stamping import row_key
 
 #: Entered by people or by tests: (kind of line, instant that names the day, columns).
@@ -33,6 +33,21 @@ _LEDGERS: tuple[tuple[str, str, str], ...] = (
         " up_loaded_rtt_us, responsiveness_rpm, down_invalid, up_invalid",
     ),
     ("bandwidth_skip", "due_ms", "run_id, due_mono_ms, due_ms, reason"),
+    (
+        "bandwidth_circumstance",
+        "started_ms",
+        "run_id, started_mono_ms, started_ms, ended_mono_ms, due_ms, asked_by, down_reason,"
+        " up_reason, down_detail, up_detail, streams, port_speed_mbit, pressure_permille,"
+        " child_cpu_ms, child_peak_bytes, temperature_mc, interface, before_down_bytes_per_second,"
+        " before_up_bytes_per_second, during_down_bytes, during_up_bytes,"
+        " after_down_bytes_per_second, after_up_bytes_per_second, counters, down_loaded_samples,"
+        " up_loaded_samples",
+    ),
+    (
+        "bandwidth_begun",
+        "started_ms",
+        "run_id, started_mono_ms, started_ms, due_ms, reserved_bytes",
+    ),
     (
         "sent_report",
         "entered_ms",

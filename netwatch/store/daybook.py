@@ -24,6 +24,7 @@ import msgspec
 
 from netwatch.errors import StoreError
 from netwatch.store.batch import Batch
+from netwatch.store.failures import explain_refusal
 
 BLOCK_BYTES = 4096
 BLOCKS = 64
@@ -60,9 +61,15 @@ class Daybook:
         with self._explaining():
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
             try:
+                # What was read of it lies in the page cache in large pieces, and newer kernels
+                # count each as written whole for a block of it: block by block they are small.
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
                 # Blocks that hold nothing yet must exist, or each record would be entered
                 # in the file system's journal too.
-                written = os.pwrite(descriptor, bytes(_FILE_BYTES), 0)
+                empty = bytes(BLOCK_BYTES)
+                written = sum(
+                    os.pwrite(descriptor, empty, at) for at in range(0, _FILE_BYTES, BLOCK_BYTES)
+                )
                 os.ftruncate(descriptor, _FILE_BYTES)
                 os.fsync(descriptor)
             except OSError:
@@ -70,6 +77,11 @@ class Daybook:
                 raise
         self._descriptor = descriptor
         self._next_block = 0 if written == _FILE_BYTES else BLOCKS
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the file was begun, and is held."""
+        return self._descriptor is not None
 
     def append(self, batch: Batch) -> bool:
         """Make a batch safe; False when there is no room, until `clear`."""
@@ -102,10 +114,8 @@ class Daybook:
             raise self._explained(error) from error
 
     def _explained(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"{self._path}: it cannot be read or written ({error.strerror}): "
-            "let the agent's user read and write it, and free some space if the disk is full"
-        )
+        otherwise = ("it cannot be read or written", "let the agent's user read and write it")
+        return explain_refusal(self._path, error, otherwise)
 
 
 def build_record(plain: bytes) -> bytes:

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from netwatch.errors import StoreCorrupt, StoreError
-from netwatch.store.failures import explain_failure
+from netwatch.errors import StoreCorrupt, StoreError, StoreFailing
+from netwatch.store.failures import explain_failure, explain_refusal, lacks_reason
 from netwatch.store.schema import migrate, read_migrations, read_version, refuse_foreign_version
 
 #: Chosen by measurement, as is the number of pages: docs/decisions/0004-store.md.
@@ -66,11 +66,32 @@ def open_database(
     to ``NAME.corrupt-TEXT`` with the text that ``set_aside()`` returns
     (``20261123T205500Z``), a new one is begun, and ``notice`` names it.
 
-    Raises StoreTooNew for a later version's file (untouched), StoreError for whatever
-    else stands in the way, saying what to do.
+    Raises StoreTooNew for a later version's file (untouched), StoreFailing where the disk
+    refuses for now, StoreError for whatever else stands in the way, saying what to do.
     """
     path = Path(path)
-    steps = read_migrations() if migrations is None else migrations
+    try:
+        return _open_database(
+            path,
+            set_aside=set_aside,
+            distrust=distrust,
+            steps=read_migrations() if migrations is None else migrations,
+            full_check_bytes=full_check_bytes,
+        )
+    except StoreError as error:
+        if lacks_reason(error):  # why a log could not be made: the kernel says it again
+            make_file(path.with_name(f"{path.name}-wal"))
+        raise
+
+
+def _open_database(
+    path: Path,
+    *,
+    set_aside: Callable[[], str],
+    distrust: bool,
+    steps: Sequence[str],
+    full_check_bytes: int,
+) -> OpenedDatabase:
     make_file(path)
     try:
         checked_whole = None if distrust else full_check_bytes
@@ -78,8 +99,11 @@ def open_database(
     except StoreCorrupt as error:
         kept = set_database_aside(path, set_aside())
         notice = f"{error}; it is kept as {kept.name}, and a new one was begun"
-    make_file(path)
-    return OpenedDatabase(connection=_open_sound(path, steps, full_check_bytes), notice=notice)
+    try:
+        make_file(path)
+        return OpenedDatabase(connection=_open_sound(path, steps, full_check_bytes), notice=notice)
+    except StoreFailing as error:  # the next opening finds nothing to be said of the old file
+        raise StoreFailing(f"{notice}; {error}", error.kind) from error
 
 
 def set_database_aside(path: Path, text: str) -> Path:
@@ -99,10 +123,11 @@ def set_database_aside(path: Path, text: str) -> Path:
         path.rename(kept)
         _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(
-            f"{path}: it is not a sound database and cannot be set aside ({error.strerror}): "
-            "move it away by hand"
-        ) from error
+        otherwise = (
+            "it is not a sound database and cannot be set aside",
+            "move it away by hand",
+        )
+        raise explain_refusal(path, error, otherwise) from error
     return kept
 
 
@@ -143,15 +168,19 @@ def _explain_opening(path: Path, error: sqlite3.Error) -> StoreError:
 
 
 def make_file(path: Path) -> None:
-    """Make the folder (mode 0750) and an empty file (0640) where they are missing."""
+    """Make the folder (mode 0750) and an empty file (0640) where they are missing.
+
+    Raises StoreError, StoreFailing where the disk refuses for now.
+    """
     try:
         path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
     except OSError as error:
-        raise StoreError(
-            f"{path}: it cannot be opened or created ({error.strerror}): let the agent's user "
-            "write there, or name another file in store.path"
-        ) from error
+        otherwise = (
+            "it cannot be opened or created",
+            "let the agent's user write there, or name another file in store.path",
+        )
+        raise explain_refusal(path, error, otherwise) from error
 
 
 def _open_sound(

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from netwatch.core.packing import pack_minute
 from netwatch.records import Observation
 from netwatch.store.batch import LayerSpan
-from netwatch.store.stamping import row_key
+from netwatch.store.stamping import read_offset_at, row_key
 
 #: No row of observations spans more than this, so that a reader knows how far back to look.
 ROW_SPAN_MS = 300_000
@@ -22,8 +22,13 @@ ROW_SPAN_MS = 300_000
 def enter_span(
     connection: sqlite3.Connection, run_id: int, layer_span: LayerSpan, offset_ms: int | None
 ) -> None:
-    """The span, and what it contradicts taken back: the latest word on an instant counts."""
+    """The span, and what it contradicts taken back: the latest word on an instant counts.
+
+    It may begin before the clock was stepped: then the offset of that time dates it.
+    """
     layer, span = layer_span.layer, layer_span.span
+    if offset_ms is not None:
+        offset_ms = read_offset_at(connection, run_id, span.start_ms)
     values = {
         "run": run_id,
         "layer": layer,

@@ -17,9 +17,12 @@ import msgspec
 from netwatch.errors import StoreError
 from netwatch.records import Anchor, Check, Run
 from netwatch.store.batch import Batch
+from netwatch.store.counted import COUNTED, enter_counted
 from netwatch.store.entries import enter_observations, enter_span, split_by_time
 from netwatch.store.failures import explain_failure
+from netwatch.store.lives import Told, build_run, read_told
 from netwatch.store.stamping import enter_anchor, read_unstamped_runs, stamp_run
+from netwatch.store.uncounted import read_uncounted
 
 #: How many raw rows one commit stamps at most.
 STAMPED_ROWS = 200
@@ -72,9 +75,21 @@ class Journal:
     def resume_run(
         self, run_id: int, boot_id: str, pid: int, version: str, started_mono_ms: int
     ) -> None:
-        """Go on with a run after the database was opened again, or replaced by a new one."""
+        """Go on with a run after the database was opened again, or replaced by a new one.
+
+        Raises StoreError where a run of that number was another life: the books of another
+        disk, mounted in the place of those that this run began in.
+        """
         with self._transaction():
             self._insert_run(run_id, boot_id, pid, version, started_mono_ms)
+            life = self._connection.execute(
+                "SELECT boot_id, pid, started_mono_ms FROM run WHERE id = ?", (run_id,)
+            ).fetchone()
+            if life != (boot_id, pid, started_mono_ms):
+                raise StoreError(
+                    f"{self._path}: these are other books than those that this run began in: "
+                    "mount the disk that it began on, or start the agent anew"
+                )
             unstamped = set(read_unstamped_runs(self._connection, run_id))
             definitions = self._read_definitions()
         self._unstamped, self._definitions = unstamped, definitions
@@ -140,10 +155,19 @@ class Journal:
             self._move_end(run_id, monotonic_ms, offset_ms)
             self._connection.execute("UPDATE run SET clean = 1 WHERE id = ?", (run_id,))
 
+    def read_told(self, run_id: int) -> Told:
+        """What the runs before one knew of the time, and what the totals lack of them."""
+        with self._explained():
+            told = read_told(self._connection, run_id)
+            missing = read_uncounted(self._connection, self._path, run_id, told.end_ms)
+            return msgspec.structs.replace(told, uncounted=missing)
+
     def read_counters(self) -> dict[tuple[str, str], int]:
         """The totals since the books were begun, by name and label."""
         with self._explained():
-            rows = self._connection.execute("SELECT name, label, value FROM counter")
+            rows = self._connection.execute(
+                "SELECT name, label, value FROM counter WHERE name <> ?", (COUNTED,)
+            )
             return {(name, label): value for name, label, value in rows}
 
     def _enter(
@@ -171,6 +195,10 @@ class Journal:
             " ON CONFLICT DO UPDATE SET value = value + excluded.value",
             [(*key, increment) for key, increment in batch.counters.items() if increment],
         )
+        if batch.counted_mono_ms is not None:
+            enter_counted(
+                self._connection, batch.run_id, batch.counted_mono_ms, caught_up=batch.caught_up
+            )
         self._move_end(batch.run_id, batch.watched_to_mono_ms, offset_ms)
         self._connection.execute(
             "UPDATE run SET last_sequence = coalesce(?, last_sequence + 1) WHERE id = ?",
@@ -277,20 +305,3 @@ class Journal:
                 # back by itself already.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-
-
-def build_run(row: tuple[int, str, str, int | None, int | None, int]) -> Run:
-    """A run from its columns id, boot_id, version, started_ms, ended_ms, clean.
-
-    >>> build_run((1, "b", "0.1.0", None, None, 0)).clean
-    False
-    """
-    run_id, boot_id, version, started_ms, ended_ms, clean = row
-    return Run(
-        id=run_id,
-        boot_id=boot_id,
-        version=version,
-        started_ms=started_ms,
-        ended_ms=ended_ms,
-        clean=bool(clean),
-    )

@@ -8,11 +8,13 @@ be reused meanwhile. What has no UTC is not returned: the ledger makes it unknow
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
 
+from netwatch.core.clockline import split_at_steps
+from netwatch.core.lives import find_piece, find_taken, leave_taken
 from netwatch.core.packing import unpack_minute
 from netwatch.records import (
     Cause,
@@ -24,21 +26,29 @@ from netwatch.records import (
     Span,
     Verdict,
 )
+from netwatch.store.counted import COUNTED
 from netwatch.store.db import opened_read_only
 from netwatch.store.entries import ROW_SPAN_MS
-from netwatch.store.journal import build_run
+from netwatch.store.lives import build_run, read_lives, read_ties
 from netwatch.store.rtt import build_rtt_points
 from netwatch.store.stamping import row_key
 
 #: Rows of raw observations in one short transaction.
 _PIECE = 120
 #: Two batches with the same first slot have keys a few milliseconds apart.
-_KEY_SLACK_MS = 1_000
+KEY_SLACK_MS = 1_000
+#: Further than any instant or number of the books.
+_NO_LIMIT_MS = 2**62
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of raw observations, still packed; ``offset_ms`` makes its instants UTC."""
+    """One row of raw observations, still packed; ``offset_ms`` makes its instants UTC.
 
+    What is in it was due from ``start_ms`` (UTC, give or take a second) on, within
+    `netwatch.store.entries.ROW_SPAN_MS`.
+    """
+
+    start_ms: int
     offset_ms: int
     packed: bytes
 
@@ -61,16 +71,28 @@ class Reader:
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
 
-    def read_spans(self, from_ms: int, to_ms: int, layer: str) -> list[Span]:
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def read_spans(
+        self, from_ms: int, to_ms: int, layer: str, before: tuple[int, int] | None = None
+    ) -> list[Span]:
         """The spans of a layer, clipped to the range, in the order in which they were recorded.
 
-        That is also the order of time, unless a clock was put back: then they may
-        overlap, and `netwatch.core.ledger` decides.
+        That is also the order of time, unless a clock was put back. What a clock dated to
+        a time that an earlier life had told is left out (`core.lives`). ``before``, a run
+        and an instant in it (monotonic), leaves out what that run recorded from then on.
         """
         spans: list[Span] = []
         with opened_read_only(self._path) as connection:
+            lives = read_lives(connection, from_ms, to_ms)
+            taken = find_taken(lives)
             for stretch in _read_stretches(connection, from_ms, to_ms):
-                anchors = _read_anchors(connection, stretch.run_id)
+                ties = read_ties(connection, stretch.run_id)
+                limit_ms = _NO_LIMIT_MS
+                if before is not None and before[0] == stretch.run_id:
+                    limit_ms = before[1]
                 rows = connection.execute(
                     """
                     SELECT verdict, cause, reason, start_mono_ms, end_mono_ms, start_ms FROM span
@@ -85,7 +107,7 @@ class Reader:
                         "run": stretch.run_id,
                         "layer": layer,
                         "from_mono": stretch.from_mono_ms,
-                        "to_mono": stretch.to_mono_ms,
+                        "to_mono": min(stretch.to_mono_ms, limit_ms),
                     },
                 )
                 spans += [
@@ -97,12 +119,28 @@ class Reader:
                         end_ms=min(end_ms, to_ms),
                     )
                     for verdict, cause, reason, start_mono_ms, end_mono_ms, told_ms in rows
-                    for start_ms, end_ms in cut_at_steps(
-                        start_mono_ms, end_mono_ms, told_ms, anchors
+                    for mono_ms, _, part_ms, until_ms in split_at_steps(
+                        start_mono_ms, min(end_mono_ms, limit_ms), told_ms, ties
+                    )
+                    for start_ms, end_ms in (
+                        leave_taken(
+                            part_ms, until_ms, taken.get(find_piece(stretch.run_id, mono_ms, lives))
+                        )
+                        if taken
+                        else ((part_ms, until_ms),)
                     )
                     if start_ms < min(end_ms, to_ms) and end_ms > from_ms
                 ]
         return spans
+
+    def read_lives(self, from_ms: int, to_ms: int) -> list[Run]:
+        """What `core.lives` needs to explain the range, in the order of recording.
+
+        The lives that touch it and those next to it, each in the pieces between two steps
+        of its clock; those between that no clock ever dated have no ``started_ms``.
+        """
+        with opened_read_only(self._path) as connection:
+            return read_lives(connection, from_ms, to_ms)
 
     def read_runs(self, from_ms: int, to_ms: int) -> list[Run]:
         """The lives of the agent that touch the range, oldest first."""
@@ -149,7 +187,9 @@ class Reader:
     def read_counters(self) -> dict[tuple[str, str], int]:
         """The totals since the books were begun, by name and label."""
         with opened_read_only(self._path) as connection:
-            rows = connection.execute("SELECT name, label, value FROM counter")
+            rows = connection.execute(
+                "SELECT name, label, value FROM counter WHERE name <> ?", (COUNTED,)
+            )
             return {(name, label): value for name, label, value in rows}
 
     def read_observations(
@@ -187,33 +227,6 @@ class Reader:
             return build_rtt_points(blocks, names, from_ms, to_ms, step_ms)
 
 
-def cut_at_steps(
-    start_mono_ms: int, end_mono_ms: int, start_ms: int, anchors: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """A monotonic stretch in UTC: one part, and one more for each step of the clock within it.
-
-    ``anchors`` are the run's instants (monotonic) and the offset in force from each on.
-    The first part has the offset that the stretch was recorded with.
-
-    >>> cut_at_steps(10, 40, 1_010, [(0, 1_000), (30, 5_000)])
-    [(1010, 1030), (5030, 5040)]
-    """
-    parts: list[tuple[int, int]] = []
-    offset_ms = start_ms - start_mono_ms
-    for mono_ms, next_offset_ms in anchors:
-        if start_mono_ms < mono_ms < end_mono_ms and next_offset_ms != offset_ms:
-            parts.append((start_mono_ms + offset_ms, mono_ms + offset_ms))
-            start_mono_ms, offset_ms = mono_ms, next_offset_ms
-    parts.append((start_mono_ms + offset_ms, end_mono_ms + offset_ms))
-    return parts
-
-
-def _read_anchors(connection: sqlite3.Connection, run_id: int) -> list[tuple[int, int]]:
-    return connection.execute(
-        "SELECT mono_ms, offset_ms FROM anchor WHERE run_id = ? ORDER BY mono_ms", (run_id,)
-    ).fetchall()
-
-
 def _read_checks(connection: sqlite3.Connection) -> list[CheckDefinition]:
     rows = connection.execute(
         "SELECT id, check_id, kind, target, role, since_ms FROM check_definition ORDER BY id"
@@ -234,16 +247,18 @@ def _read_checks(connection: sqlite3.Connection) -> list[CheckDefinition]:
 def _read_blocks(connection: sqlite3.Connection, from_ms: int, to_ms: int) -> Iterator[Block]:
     """The packed rows that can hold observations of the range, in the order of recording."""
     for stretch in _read_stretches(connection, from_ms, to_ms):
-        first = max(stretch.from_mono_ms - ROW_SPAN_MS - _KEY_SLACK_MS, 0)
-        key, last = row_key(stretch.run_id, first), row_key(stretch.run_id, stretch.to_mono_ms)
+        first = max(stretch.from_mono_ms - ROW_SPAN_MS - KEY_SLACK_MS, 0)
+        # An end that is decades ahead does not reach into the keys of the next run.
+        key, end = row_key(stretch.run_id, first), row_key(stretch.run_id + 1, 0)
+        last = min(row_key(stretch.run_id, 0) + stretch.to_mono_ms, end)
         while True:
             rows = connection.execute(
-                "SELECT key, start_ms - start_mono_ms, block FROM observation_minute"
+                "SELECT key, start_ms, start_ms - start_mono_ms, block FROM observation_minute"
                 " WHERE key >= ? AND key < ? AND start_ms IS NOT NULL ORDER BY key LIMIT ?",
                 (key, last, _PIECE),
             ).fetchall()
-            for _, offset_ms, packed in rows:
-                yield Block(offset_ms=offset_ms, packed=packed)
+            for _, start_ms, offset_ms, packed in rows:
+                yield Block(start_ms=start_ms, offset_ms=offset_ms, packed=packed)
             if len(rows) < _PIECE:
                 break
             key = rows[-1][0] + 1

@@ -10,12 +10,15 @@ from netwatch.core.line_points import RttMinute
 from netwatch.core.packing import unpack_latency
 from netwatch.records import MINUTE_MS, Outcome
 from netwatch.store.queries import Reader
+from netwatch.store.tail import Tail
 
 
-def read_rtt_minutes(reader: Reader, from_ms: int, to_ms: int) -> list[RttMinute]:
+def read_rtt_minutes(
+    reader: Reader, from_ms: int, to_ms: int, tail: Tail | None = None
+) -> list[RttMinute]:
     """The minutes of ``[from_ms, to_ms)`` in which a target was probed, by start and target.
 
-    Both bounds are whole minutes. An hour lived twice, because a clock was put back,
+    ``tail`` has what is not in the database yet. Both bounds are whole minutes. An hour lived twice, because a clock was put back,
     counts in one. Raises StoreError.
     """
     names = {check.number: check.check_id for check in reader.read_checks()}
@@ -36,6 +39,15 @@ def read_rtt_minutes(reader: Reader, from_ms: int, to_ms: int) -> list[RttMinute
                     untimed[key] = untimed.get(key, 0) + 1
                     continue
                 samples.setdefault(key, []).append((at_ms, times[index] if times else None))
+    for at_ms, each in () if tail is None else tail.list_observations(from_ms, to_ms):
+        key = (at_ms // MINUTE_MS * MINUTE_MS, each.check_id)
+        rtt_us = each.measures.get("rtt_us")
+        if each.outcome is Outcome.FAILED:
+            samples.setdefault(key, []).append((at_ms, None))
+        elif each.outcome is Outcome.ANSWERED and rtt_us is None:
+            untimed[key] = untimed.get(key, 0) + 1
+        elif each.outcome is Outcome.ANSWERED:
+            samples.setdefault(key, []).append((at_ms, rtt_us))
     return [
         RttMinute(
             target=name,

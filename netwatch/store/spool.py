@@ -2,8 +2,9 @@
 
 The law of this file: a minute leaves on a receipt alone, and what was accepted or
 rejected leaves; everything else stays (DESIGN.md, rule 7). Only minutes that nothing
-more will be said of are handed out, newest first. A cursor that is lost sends minutes
-twice, never not at all. It must not know what a minute is made of, nor where it goes.
+more will be said of are handed out, newest first, also those that are in the daybook and
+not in the database yet (`store.tail`). A cursor that is lost sends minutes twice, never
+not at all. It must not know what a minute is made of, nor where it goes.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from pathlib import Path
 
 import msgspec
 
+from netwatch.core.clockline import SAME_OFFSET_MS
 from netwatch.core.intervals import EMPTY, Intervals, clip, difference, normalise, total, union
 from netwatch.records import MINUTE_MS, Receipt
+from netwatch.store.afterthoughts import Key, read_afterthoughts
+from netwatch.store.batch import Batch
 from netwatch.store.db import opened_read_only
 from netwatch.store.stamping import read_unstamped_runs
+from netwatch.store.tail import Tail, find_certain_mono_ms, read_tail
 
 #: Minutes of one claim: the newest alone, so that dashboards come back at once; history in
 #: pieces that are read and sent in a second or two.
 RECENT_MINUTES = 5
 HISTORY_MINUTES = 60
+#: What is entered into a minute afterwards is looked for so far back.
+AFTERTHOUGHTS_MS = 3_600_000
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +51,10 @@ class Spool:
 
     ``outlet`` names kind and destination: another server begins with the first minute.
     ``call`` does something with the connection of whoever owns the database
-    (`netwatch.store.writer.Writer.call`). What the books say of the last ``margin_ms``
-    may yet change, and is not handed out.
+    (`netwatch.store.writer.Writer.call`), ``pending`` gives what is not in the database yet
+    (`Writer.pending`), ``entered`` the newest batch that is (`Writer.entered`). Handed out is
+    what a batch says is settled, but for the last ``answer_ms`` before it, in which probes
+    may still be under way; where no batch is known, all but the last ``margin_ms``.
 
     `refresh` and `save` raise StoreError.
     """
@@ -57,11 +66,19 @@ class Spool:
         *,
         call: Callable[[Callable[[sqlite3.Connection], None]], None],
         margin_ms: int,
+        pending: Callable[[], Sequence[Batch]] = tuple,
+        entered: Callable[[], Sequence[Batch]] = tuple,
+        answer_ms: int = 0,
     ) -> None:
         self._path = Path(path)
         self._outlet = outlet
         self._call = call
         self._margin_ms = margin_ms
+        self._pending_batches = pending
+        self._entered = entered
+        self._answer_ms = answer_ms
+        self._reach: _Reach | None = None
+        self._seen: frozenset[Key] = frozenset()  # of what was entered afterwards
         self._settled: Intervals = EMPTY
         self._late = 0
         self._loaded = False
@@ -70,14 +87,27 @@ class Spool:
 
     def refresh(self) -> SpoolDepth:
         """Look how far the books have come, and what was entered late into closed days."""
+        # Before the database is read: what leaves the daybook meanwhile is found there.
+        pending, entered = self._pending_batches(), self._entered()
         with opened_read_only(self._path) as connection:
             if not self._loaded:
                 self._settled, self._late = _read_cursor(connection, self._outlet)
                 self._loaded = True
             bounds = _read_bounds(connection, self._margin_ms)
             late, changed = _read_late(connection, self._late)
-        self._first_ms, self._horizon_ms = bounds.first_ms, bounds.horizon_ms
-        self._settled = difference(self._settled, changed)
+            horizon_ms = bounds.horizon_ms
+            if not bounds.held:
+                self._stretch(entered, read_tail(connection, pending))
+                horizon_ms = max(horizon_ms, self._read_reached_ms(connection))
+            later = read_afterthoughts(connection, horizon_ms - AFTERTHOUGHTS_MS)
+        self._first_ms, self._horizon_ms = bounds.first_ms, horizon_ms
+        new = [
+            (_floor(at_ms), _floor(at_ms) + MINUTE_MS)
+            for each, at_ms in later.items()
+            if each not in self._seen
+        ]
+        self._seen = frozenset(later)
+        self._settled = difference(self._settled, union(changed, normalise(new)))
         if not bounds.held:
             # Beyond the horizon after a clock was put back: those minutes will come again.
             self._settled = clip(self._settled, self._first_ms, self._horizon_ms)
@@ -129,6 +159,30 @@ class Spool:
         self._call(lambda connection: _write_cursor(connection, self._outlet, settled, late))
         self.unsaved_minutes = 0
 
+    def _stretch(self, entered: Sequence[Batch], tail: Tail | None) -> None:
+        """Remember how far the newest batches are certain, in the daybook or in the database."""
+        batches = [*entered, *(() if tail is None else tail.batches)]
+        certain_ms = find_certain_mono_ms(batches, self._answer_ms)
+        anchor = batches[-1].anchor if batches else None
+        if certain_ms is not None and anchor is not None:
+            self._reach = _Reach(
+                run_id=batches[-1].run_id, offset_ms=anchor.offset_ms, mono_ms=certain_ms
+            )
+
+    def _read_reached_ms(self, connection: sqlite3.Connection) -> int:
+        """Up to where a batch has once been certain; 0 in another run, or after a step."""
+        reach = self._reach
+        if reach is None:
+            return 0
+        row = connection.execute(
+            "SELECT run_id, offset_ms FROM anchor WHERE run_id = (SELECT max(id) FROM run)"
+            " ORDER BY mono_ms DESC LIMIT 1"
+        ).fetchone()
+        if row is None or row[0] != reach.run_id or abs(row[1] - reach.offset_ms) >= SAME_OFFSET_MS:
+            self._reach = None
+            return 0
+        return _floor(reach.mono_ms + int(row[1]))
+
     def _pending(self) -> Intervals:
         if self._first_ms >= self._horizon_ms:
             return EMPTY
@@ -173,6 +227,14 @@ def _write_cursor(
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+class _Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """How far batches were certain before they were in the database (monotonic)."""
+
+    run_id: int
+    offset_ms: int
+    mono_ms: int
 
 
 class _Bounds(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from netwatch.core.clockline import SAME_OFFSET_MS
 from netwatch.records import Anchor
 
-#: Offsets nearer than this are one: reading two clocks is not exact, and a step that
-#: matters is longer (timesyncd slews up to 400 ms, chrony steps from 1 s).
-SAME_OFFSET_MS = 10
 #: Where the key of observation_minute has the run.
 RUN_SHIFT = 40
 _ALL = 1_000_000_000
@@ -31,6 +29,16 @@ def read_last_anchor(connection: sqlite3.Connection, run_id: int) -> int | None:
     """The offset in force in a run; None before its first anchor."""
     row = connection.execute(
         "SELECT offset_ms FROM anchor WHERE run_id = ? ORDER BY mono_ms DESC LIMIT 1", (run_id,)
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def read_offset_at(connection: sqlite3.Connection, run_id: int, mono_ms: int) -> int | None:
+    """The offset that dates an instant of a run: the one in force then, else the first."""
+    row = connection.execute(
+        "SELECT offset_ms FROM anchor WHERE run_id = ?"
+        " ORDER BY mono_ms > ?, abs(mono_ms - ?) LIMIT 1",
+        (run_id, mono_ms, mono_ms),
     ).fetchone()
     return None if row is None else int(row[0])
 

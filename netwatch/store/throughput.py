@@ -74,6 +74,18 @@ def append_skip(
     )
 
 
+def read_test_starts(connection: sqlite3.Connection, from_ms: int) -> dict[tuple[int, int], int]:
+    """The tests begun from then on (UTC): run and monotonic start of each, and its UTC start."""
+    if not has_tables(connection):
+        return {}
+    rows = connection.execute(
+        f"SELECT run_id, started_mono_ms, {_STARTED} AS started FROM bandwidth_test"  # noqa: S608 - our own names
+        " WHERE (started_ms IS NULL OR started_ms >= :from_ms) AND started >= :from_ms",
+        {"from_ms": from_ms},
+    )
+    return {(run_id, mono_ms): started for run_id, mono_ms, started in rows}
+
+
 class ThroughputBooks:
     """Reads them back. Every method raises StoreError where the books cannot be read."""
 

@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from netwatch.errors import StoreError
+from netwatch.errors import StoreError, StoreFailing
 from netwatch.records import Anchor
+from netwatch.store.attempts import FIRST_RETRY_MS, Attempts, WriterState
 from netwatch.store.backlog import Backlog
 from netwatch.store.batch import Batch
 from netwatch.store.books import BegunRun, Books, Life
 from netwatch.store.jobs import Job
-from netwatch.store.meter import StoreClock, WrittenToday
+from netwatch.store.meter import StoreClock, StoreMeter
 
 T = TypeVar("T")
 
@@ -31,24 +32,6 @@ T = TypeVar("T")
 COMMIT_EVERY = 5
 #: So many batches at most in one transaction when a backlog is written.
 TOGETHER = 30
-_FIRST_RETRY_MS = 1_000
-_LAST_RETRY_MS = 60_000
-
-
-class WriterState(msgspec.Struct, frozen=True, kw_only=True):
-    """How the writing goes, at one instant."""
-
-    ok: bool
-    reason: str | None  # the sentence of the last refusal; None while all is well
-    since_mono_ms: int  # when `ok` last changed
-    queued_batches: int  # not in the database yet; some are always on their way
-    unsafe_batches: int  # of these, not in the daybook either: a power cut would lose them
-    queued_observations: int
-    dropped_observations: int  # since the start
-    dropped_spans: int
-    written_bytes_today: int | None  # without the file system's own journal
-    store_bytes: int | None
-    notice: str | None  # a file that was set aside since the start
 
 
 class Writer:
@@ -67,14 +50,13 @@ class Writer:
         set_aside: Callable[[], str],
         on_state: Callable[[WriterState], None] | None = None,
         backlog: Backlog | None = None,
-        first_retry_ms: int = _FIRST_RETRY_MS,
+        first_retry_ms: int = FIRST_RETRY_MS,
         commit_every: int = COMMIT_EVERY,
     ) -> None:
         self._path = Path(path)
         self._clock = clock
         self._set_aside = set_aside
         self._on_state = on_state
-        self._first_retry_ms = first_retry_ms
         self._commit_every = commit_every
         self._thread: threading.Thread | None = None
         # All that follows is shared with the thread, under the lock.
@@ -85,27 +67,30 @@ class Writer:
         self._urgent = False
         self._daybook_full = False
         self._secured: set[int] = set()  # sequences that the daybook has
+        self._entered: tuple[Batch, ...] = ()
         self._closing: tuple[int, Anchor | None] | None = None
         self._ended = False
-        self._refusals = 0
-        self._retry_at_ms = 0
-        self._reason: str | None = None
-        self._since_mono_ms = clock.monotonic_ms()
+        self._attempts = Attempts(clock.monotonic_ms(), first_retry_ms)
+        self._begun: BegunRun | None = None
+        self._busy_since_ms: int | None = None  # the thread is at a piece of work since then
         self._notice: str | None = None
         self._written_bytes: int | None = None
+        self._device_written_bytes: int | None = None
         self._store_bytes: int | None = None
 
     def begin_run(
         self, *, boot_id: str, pid: int, version: str, monotonic_ms: int, anchor: Anchor | None
-    ) -> BegunRun:
+    ) -> BegunRun | None:
         """Start the thread, open the database and enter the run.
 
+        None where the disk refuses for now (`StoreFailing`): batches are taken in, numbered
+        `PROVISIONAL_RUN`, the state says why, and `begun` tells once the run is entered.
         Raises StoreError (StoreTooNew) where the books cannot be opened: the start stops.
         """
         life = Life(
             boot_id=boot_id, pid=pid, version=version, monotonic_ms=monotonic_ms, anchor=anchor
         )
-        job = self._post(lambda books: books.begin(life))
+        job = self._post(lambda books: self._begin(books, life))
         self._thread = threading.Thread(target=self._main, name="store", daemon=True)
         self._thread.start()
         job.wait(None)
@@ -170,15 +155,42 @@ class Writer:
         if self._thread is not None:
             self._thread.join(timeout_ms / 1000)
         with self._changed:
-            return self._ended and self._reason is None and len(self._backlog) == 0
+            return self._ended and self._attempts.reason is None and len(self._backlog) == 0
+
+    def pending(self) -> tuple[Batch, ...]:
+        """What would outlive a power cut and is not in the database yet, oldest first."""
+        with self._changed:
+            return self._backlog.list_held(self._secured)
+
+    def entered(self) -> tuple[Batch, ...]:
+        """The newest batch that is in the database, bare of what it brought; none before the first."""
+        with self._changed:
+            return self._entered
+
+    @property
+    def begun(self) -> BegunRun | None:
+        """What the beginning of the run found; None until the disk has let it happen."""
+        with self._changed:
+            return self._begun
+
+    def is_stuck(self, after_ms: int) -> bool:
+        """Whether the thread has ended by itself, or been at one piece of work for so long.
+
+        A disk that refuses is no such thing: each refusal ends the work, and is told.
+        """
+        with self._changed:
+            if self._ended:
+                return self._closing is None
+            since_ms = self._busy_since_ms
+        return since_ms is not None and self._clock.monotonic_ms() - since_ms > after_ms
 
     @property
     def state(self) -> WriterState:
         with self._changed:
             return WriterState(
-                ok=self._reason is None,
-                reason=self._reason,
-                since_mono_ms=self._since_mono_ms,
+                ok=self._attempts.reason is None,
+                reason=self._attempts.reason,
+                since_mono_ms=self._attempts.since_ms,
                 queued_batches=len(self._backlog),
                 unsafe_batches=self._unsafe(),
                 queued_observations=self._backlog.observations,
@@ -187,6 +199,8 @@ class Writer:
                 written_bytes_today=self._written_bytes,
                 store_bytes=self._store_bytes,
                 notice=self._notice,
+                fault=self._attempts.fault,
+                device_written_bytes_today=self._device_written_bytes,
             )
 
     def _unsafe(self) -> int:
@@ -203,30 +217,44 @@ class Writer:
 
     # What follows runs in the writer's thread.
 
+    def _begin(self, books: Books, life: Life) -> BegunRun | None:
+        """At the start: a disk that refuses for now stops nothing."""
+        try:
+            begun = books.begin(life)
+        except StoreFailing as error:
+            self._note(error)
+            return None
+        with self._changed:
+            self._begun = begun
+        return begun
+
     def _main(self) -> None:
         books = Books(self._path, self._set_aside)
         try:
-            meter = WrittenToday(self._clock)
+            meter = StoreMeter(self._clock, self._path)
             while self._do_next(books, meter):
                 pass
         finally:
             books.close()
             with self._changed:
                 self._ended = True
-                if self._closing is None and self._reason is None:
-                    self._reason = f"{self._path}: the writer has ended"
+                ended = StoreError(f"{self._path}: the writer has ended")
+                if self._closing is None and self._attempts.reason is None:
+                    self._attempts.note(ended, self._clock.monotonic_ms())
                 for job in self._jobs:
-                    job.refuse(StoreError(f"{self._path}: the writer has ended"))
+                    job.refuse(ended)
                 self._changed.notify_all()
 
-    def _do_next(self, books: Books, meter: WrittenToday) -> bool:
+    def _do_next(self, books: Books, meter: StoreMeter) -> bool:
         """Wait for something to do and do it; False at the end."""
         job: Job[Any] | None = None
         batches: tuple[Batch, ...] = ()
         new: Batch | None = None
         with self._changed:
+            self._busy_since_ms = None
             while not (self._jobs or self._is_due() or self._find_new() or self._is_over()):
                 self._changed.wait(self._wait_s())
+            self._busy_since_ms = self._clock.monotonic_ms()
             if self._jobs:
                 job = self._jobs.popleft()
             elif self._is_due():
@@ -257,8 +285,8 @@ class Writer:
             return False
         if self._urgent or self._closing is not None:
             return True
-        if self._refusals:
-            return self._clock.monotonic_ms() >= self._retry_at_ms
+        if self._attempts.refusals:
+            return self._clock.monotonic_ms() >= self._attempts.retry_at_ms
         return self._daybook_full or len(self._backlog) >= self._commit_every
 
     def _find_new(self) -> Batch | None:
@@ -279,11 +307,11 @@ class Writer:
         return self._ended or (self._closing is not None and not len(self._backlog))
 
     def _wait_s(self) -> float | None:
-        if not len(self._backlog) or not self._refusals:
+        if not len(self._backlog) or not self._attempts.refusals:
             return None
-        return max(self._retry_at_ms - self._clock.monotonic_ms(), 1) / 1000
+        return max(self._attempts.retry_at_ms - self._clock.monotonic_ms(), 1) / 1000
 
-    def _write(self, books: Books, meter: WrittenToday, batches: tuple[Batch, ...]) -> bool:
+    def _write(self, books: Books, meter: StoreMeter, batches: tuple[Batch, ...]) -> bool:
         try:
             written = self._attempt(lambda: books.append(batches))
         except ValueError:
@@ -295,38 +323,36 @@ class Writer:
             self._measure(books, meter)  # before anyone who waits for this hears of it
             with self._changed:
                 self._backlog.settle(len(batches))
-                if not len(self._backlog):
-                    books.clear_daybook()
+                self._entered = (msgspec.structs.replace(batches[-1], spans=(), observations=()),)
+                done = not len(self._backlog)
+                if done:
                     self._secured.clear()
                     self._daybook_full = self._urgent = False
                 self._changed.notify_all()
+            if done:
+                books.clear_daybook()
         return written
 
     def _attempt(self, work: Callable[[], None]) -> bool:
         """Try it, keep the state, and say when it has changed."""
-        reason: str | None = None
+        refused: StoreError | None = None
         try:
             work()
         except StoreError as error:
-            reason = str(error)
+            refused = error
+        if self._note(refused) and self._on_state is not None:
+            self._on_state(self.state)
+        return refused is None
+
+    def _note(self, refused: StoreError | None) -> bool:
+        """Keep how an attempt ended; whether that has turned."""
         now_ms = self._clock.monotonic_ms()
         with self._changed:
-            turned = (reason is None) != (self._reason is None)
-            self._reason = reason
-            if turned:
-                self._since_mono_ms = now_ms
-            if reason is None:
-                self._refusals = 0
-            else:
-                self._urgent = False
-                delay_ms = min(self._first_retry_ms << min(self._refusals, 16), _LAST_RETRY_MS)
-                self._retry_at_ms = now_ms + delay_ms
-                self._refusals += 1
-        if turned and self._on_state is not None:
-            self._on_state(self.state)
-        return reason is None
+            self._urgent = self._urgent and refused is None
+            return self._attempts.note(refused, now_ms)
 
-    def _measure(self, books: Books, meter: WrittenToday) -> None:
-        written, size = meter.read(), books.read_store_bytes()
+    def _measure(self, books: Books, meter: StoreMeter) -> None:
+        written, taken, size = *meter.read(), books.read_store_bytes()
         with self._changed:
-            self._written_bytes, self._store_bytes, self._notice = written, size, books.notice
+            self._written_bytes, self._device_written_bytes = written, taken
+            self._store_bytes, self._notice, self._begun = size, books.notice, books.begun

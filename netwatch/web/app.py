@@ -16,6 +16,7 @@ from netwatch.web.request import Request
 from netwatch.web.response import Response, build_refusal
 
 if TYPE_CHECKING:
+    from netwatch.web.evidence_route import FindEvidence
     from netwatch.web.page_route import PageRoute
 
 
@@ -26,12 +27,14 @@ def build_routes(
     site: SiteIdentity,
     is_alive: Callable[[], bool],
     render_metrics: Callable[[Snapshot, str], tuple[bytes, str]],
+    find_evidence: FindEvidence | None = None,
 ) -> dict[str, Route]:
     """The routes for :func:`netwatch.web.server.build_server`.
 
     ``render_metrics`` takes the Accept header and gives body and content type;
     ``is_alive`` says whether the measuring loop still turns. ``books`` is asked from
-    one thread only, and not by health or metrics.
+    one thread only, and not by health or metrics. ``find_evidence`` gives a month's
+    bundle; without it there is no such path.
     """
     # Templates, words and calendars take memory: not before somebody looks.
     pages: list[PageRoute] = []
@@ -62,7 +65,15 @@ def build_routes(
 
         return answer(request, get_snapshot(), books)
 
+    def answer_evidence(request: Request) -> Response:
+        from netwatch.web.evidence_route import answer_evidence as answer  # noqa: PLC0415 -- memory
+
+        assert find_evidence is not None  # else there is no such route
+        return answer(request, find_evidence)
+
+    evidence = {} if find_evidence is None else {"/api/v1/evidence/": Route(answer=answer_evidence)}
     return {
+        **evidence,
         "/": Route(answer=answer_page),
         "/metrics": Route(answer=answer_metrics, quick=True),
         "/healthz": Route(answer=answer_health, quick=True, open=True),

@@ -35,10 +35,35 @@ class RttPoint(Protocol):
     def max_us(self) -> int | None: ...
 
 
+class ThroughputRow(Protocol):
+    """A throughput test; rates in bytes per second, ``*_invalid`` why one does not count."""
+
+    @property
+    def started_ms(self) -> int | None: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def server(self) -> str | None: ...
+    @property
+    def down_bytes_per_second(self) -> int | None: ...
+    @property
+    def up_bytes_per_second(self) -> int | None: ...
+    @property
+    def idle_rtt_us(self) -> int | None: ...
+    @property
+    def down_loaded_rtt_us(self) -> int | None: ...
+    @property
+    def up_loaded_rtt_us(self) -> int | None: ...
+    @property
+    def down_invalid(self) -> str | None: ...
+    @property
+    def up_invalid(self) -> str | None: ...
+
+
 class Books(Protocol):
     """The ledger as pages read it; called from one thread of the server only.
 
-    Both may raise :class:`netwatch.errors.StoreError`; the page then says so and
+    Each may raise :class:`netwatch.errors.StoreError`; the page then says so and
     shows what it has.
     """
 
@@ -51,6 +76,9 @@ class Books(Protocol):
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> Sequence[RttPoint]:
         """One point per target and step in which it was asked; none for the others."""
 
+    def read_tests(self, from_ms: int, to_ms: int) -> Sequence[ThroughputRow]:
+        """The throughput tests begun in ``[from_ms, to_ms)``, in order."""
+
 
 class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Whose line it is, as the page's head says it."""
@@ -61,6 +89,8 @@ class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True):
     operator: str | None = None
     reference: str | None = None
     timezone: str = "Europe/Paris"
+    guaranteed_down: int | None = None  # bytes per second; None: the contract is silent
+    guaranteed_up: int | None = None
 
     @property
     def title(self) -> str:

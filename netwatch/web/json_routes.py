@@ -37,7 +37,7 @@ def answer_status(snapshot: Snapshot, books: Books, site: SiteIdentity, *, alive
 def answer_ledger(request: Request, snapshot: Snapshot, books: Books) -> Response:
     """``/api/v1/ledger``: a period's spans and sums, or the sentence that refuses it."""
     period = parse_period(
-        request.query, snapshot.at_ms if snapshot.clock_synchronised else None, snapshot.at_ms
+        request.query, snapshot.at_ms if snapshot.is_dated else None, snapshot.at_ms
     )
     if isinstance(period, str):
         return build_json({"error": period}, 400)

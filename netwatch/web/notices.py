@@ -11,12 +11,26 @@ from collections.abc import Mapping
 NOTICES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "clock_unsynchronised": {
         "fr": (
-            "L’horloge n’est pas synchronisée.",
-            "Ce qui est mesuré sera daté dès qu’elle le sera. Ouvrir l’accès à un serveur de temps (NTP).",
+            "L’horloge n’est pas synchronisée : l’heure affichée peut être fausse.",
+            "Ce qui est mesuré sera daté dès qu’elle le sera, et reste inconnu si l’appareil s’éteint avant. "
+            "Ouvrir l’accès à un serveur de temps (NTP).",
         ),
         "en": (
-            "The clock is not synchronised.",
-            "What is measured will be dated once it is. Give access to a time server (NTP).",
+            "The clock is not synchronised: the time shown may be wrong.",
+            "What is measured will be dated once it is, and stays unknown if the device is switched off "
+            "before. Give access to a time server (NTP).",
+        ),
+    },
+    "clock_held": {
+        "fr": (
+            "L’horloge n’est plus comparée à un serveur de temps.",
+            "Les mesures restent datées, à 9 s près par jour. Si la ligne marche, ouvrir l’accès à un "
+            "serveur de temps (NTP).",
+        ),
+        "en": (
+            "The clock is no longer compared with a time server.",
+            "Measurements keep their dates, to within 9 s a day. If the line works, give access to a "
+            "time server (NTP).",
         ),
     },
     "icmp_refused": {
@@ -47,6 +61,26 @@ NOTICES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "en": (
             "The card is full: nothing is recorded any more.",
             "Free some space; what is in memory will be written then.",
+        ),
+    },
+    "disk_read_only": {
+        "fr": (
+            "La carte est en lecture seule : plus rien n’est enregistré.",
+            "Les mesures restent en mémoire. Lire « dmesg » : une carte qui faiblit est à remplacer.",
+        ),
+        "en": (
+            "The card is read-only: nothing is recorded any more.",
+            "Measurements stay in memory. Read `dmesg`: a card that fails must be replaced.",
+        ),
+    },
+    "store_dropped": {
+        "fr": (
+            "La mémoire n’a pas suffi : des mesures anciennes ont été abandonnées.",
+            "Les durées d’état sont gardées en dernier ; rétablir l’écriture sur la carte.",
+        ),
+        "en": (
+            "Memory did not suffice: old measurements were given up.",
+            "Spans of verdicts are kept longest; have the card written again.",
         ),
     },
     "store_failing": {

@@ -37,6 +37,7 @@ from netwatch.web.panels import (
     build_path,
     build_tile,
 )
+from netwatch.web.push_panel import PushPanel, build_push_panel
 from netwatch.web.speech import say
 from netwatch.web.tables import (
     Event,
@@ -45,6 +46,7 @@ from netwatch.web.tables import (
     build_target_rows,
     find_first_known_ms,
 )
+from netwatch.web.throughput_panel import WINDOW_MS, ThroughputPanel, build_throughput_panel
 from netwatch.web.timelines import (
     DAY_MS,
     DayRow,
@@ -93,6 +95,8 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     history: History | None
     targets: list[TargetRow]
     services: list[TargetRow]
+    throughput: ThroughputPanel | None
+    push: PushPanel | None
     page_at: str
     foot: list[str]
 
@@ -226,14 +230,35 @@ def build_page(
         history=history,
         targets=build_target_rows(snapshot, lang, zone, services=False),
         services=build_target_rows(snapshot, lang, zone, services=True),
+        throughput=_build_throughput(snapshot, site, books, lang, zone),
+        push=build_push_panel(snapshot, lang, zone),
         page_at=f"{format_date(lang, snapshot.at_ms, zone, year=True)}, "
         f"{format_time(lang, snapshot.at_ms, zone)}",
         foot=_build_foot(snapshot, site, lang),
     )
 
 
+def _build_throughput(
+    snapshot: Snapshot, site: SiteIdentity, books: Books, lang: str, zone: tzinfo
+) -> ThroughputPanel | None:
+    try:
+        tests = books.read_tests(snapshot.at_ms - WINDOW_MS, snapshot.at_ms + 1)
+    except StoreError:
+        tests = ()
+    return build_throughput_panel(
+        tests,
+        snapshot.bandwidth,
+        (site.guaranteed_down, site.guaranteed_up),
+        at_ms=snapshot.at_ms,
+        lang=lang,
+        zone=zone,
+    )
+
+
 def _build_foot(snapshot: Snapshot, site: SiteIdentity, lang: str) -> list[str]:
     clock = "foot.clock.true" if snapshot.clock_synchronised else "foot.clock.false"
+    if snapshot.clock_held_ms is not None:
+        clock = "foot.clock.held"
     parts = [
         say(lang, "foot.version", version=snapshot.version),
         say(lang, "foot.uptime", duration=format_duration(lang, snapshot.uptime_ms)),

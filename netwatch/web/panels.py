@@ -179,7 +179,7 @@ def build_notices(snapshot: Snapshot, lang: str, *, alive: bool, books_fail: boo
     seen = {
         "loop_stalled": not alive,
         "store_failing": books_fail,
-        "clock_unsynchronised": not snapshot.clock_synchronised,
+        "clock_unsynchronised": not snapshot.is_dated,
         "icmp_refused": snapshot.icmp == "none",
     }
     keys = dict.fromkeys(key for key, holds in seen.items() if holds)

@@ -81,7 +81,7 @@ def encode_response(response: Response, *, head_only: bool, gzip: bool, keep_ali
     ]
     if len(body) > _GZIP_ABOVE_BYTES:
         headers.append(("Vary", "Accept-Encoding"))
-        if gzip:
+        if gzip and response.content_type != "application/zip":  # packed already
             # Level 1: on a small machine the line is faster than the processor.
             packer = zlib.compressobj(1, zlib.DEFLATED, _GZIP_WBITS)
             body = packer.compress(body) + packer.flush()

@@ -12,8 +12,10 @@ from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
 
 from netwatch.core.calendars import civil_date, day_start, local_time, month_window
-from netwatch.records import CAUSES, Snapshot, Span, TargetSnapshot, Verdict
+from netwatch.core.push_problems import explain_problem
+from netwatch.records import CAUSES, PushState, Snapshot, Span, TargetSnapshot, Verdict
 from netwatch.web.accounts import Account, build_account
+from netwatch.web.bandwidth_status import build_bandwidth_json
 from netwatch.web.books import Books, SiteIdentity
 
 LONGEST_LEDGER_MS = 400 * 86_400_000
@@ -100,7 +102,7 @@ def build_status_json(
     snapshot: Snapshot, site: SiteIdentity, accounts: Mapping[str, Account] | None, *, alive: bool
 ) -> dict[str, object]:
     """``/api/v1/status``; ``accounts`` (today, last_24h, month) is None when the books fail."""
-    facts = snapshot.facts
+    facts, store = snapshot.facts, snapshot.store
     return {
         "schema_version": 1,
         "at": render_instant(snapshot.at_ms),
@@ -139,6 +141,7 @@ def build_status_json(
             "fault": facts.fault,
         },
         "clock_synchronised": snapshot.clock_synchronised,
+        "clock_held_ms": snapshot.clock_held_ms,
         "icmp": snapshot.icmp,
         "notices": list(snapshot.notices),
         "missed_slots": snapshot.missed_slots,
@@ -146,7 +149,32 @@ def build_status_json(
         "store": {
             "bytes": snapshot.store_bytes,
             "written_today_bytes": snapshot.written_bytes_today,
+            "failing": store.fault.value if store is not None and store.fault else None,
+            "waiting_observations": None if store is None else store.waiting_observations,
         },
+        "push": _build_push(snapshot.push),
+        "bandwidth": build_bandwidth_json(snapshot.bandwidth),
+    }
+
+
+def _build_push(push: PushState | None) -> dict[str, object] | None:
+    """How the push goes; null where none is configured."""
+    if push is None:
+        return None
+    problem = push.problem
+    explained = None if problem is None else explain_problem(problem)
+    return {
+        "outlet": push.outlet,
+        "ok": push.ok,
+        "waiting_minutes": push.minutes,
+        "oldest": render_instant(push.oldest_ms),
+        "accepted": push.accepted,
+        "rejected": push.rejected,
+        "attempts": push.attempts,
+        "failed": push.failed,
+        "reason": None if problem is None else problem.reason.value,
+        "problem": None if explained is None else explained.sentence,
+        "remedy": None if explained is None else explained.remedy,
     }
 
 

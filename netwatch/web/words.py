@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netwatch.web.throughput_words import THROUGHPUT_WORDS
+
 LANGUAGES = ("fr", "en")
 
 WORDS: Mapping[str, Mapping[str, str]] = {
@@ -143,6 +145,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "cause.agent.stalled": {"fr": "appareil de mesure surchargé", "en": "measuring device stalled"},
     "cause.clock": {"fr": "horloge pas à l’heure", "en": "clock not set"},
+    "cause.clock.stepped": {"fr": "horloge corrigée d’un bond", "en": "clock put forward"},
+    "cause.clock.unsynchronised": {
+        "fr": "mesuré sans connaître l’heure",
+        "en": "measured without knowing the time",
+    },
     "cause.local": {"fr": "appareil de mesure non relié", "en": "measuring device not connected"},
     "cause.local.carrier": {
         "fr": "câble de l’appareil débranché",
@@ -286,6 +293,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "foot.uptime": {"fr": "en marche depuis {duration}", "en": "running for {duration}"},
     "foot.clock.true": {"fr": "horloge à l’heure", "en": "clock synchronised"},
     "foot.clock.false": {"fr": "horloge pas à l’heure", "en": "clock not synchronised"},
+    "foot.clock.held": {
+        "fr": "heure tenue depuis la dernière synchronisation",
+        "en": "time kept since the clock was last synchronised",
+    },
     "foot.store": {"fr": "registre {size}", "en": "books {size}"},
     "foot.written": {"fr": "{size} écrits aujourd’hui", "en": "{size} written today"},
     "foot.zone": {"fr": "heures de {zone}", "en": "times of {zone}"},
@@ -293,11 +304,36 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "foot.metrics": {"fr": "Métriques", "en": "Metrics"},
     "foot.status": {"fr": "État (JSON)", "en": "Status (JSON)"},
     "foot.ledger": {"fr": "Registre (JSON)", "en": "Ledger (JSON)"},
+    # -- the push
+    "push": {"fr": "Envoi des mesures", "en": "Sending of the measurements"},
+    "push.ok": {"fr": "Tout part.", "en": "All of it leaves."},
+    "push.some": {"fr": "L’envoi rattrape, ou perd.", "en": "It catches up, or loses some."},
+    "push.bad": {"fr": "Rien ne part.", "en": "Nothing leaves."},
+    "push.unknown": {"fr": "Rien n’a encore été envoyé.", "en": "Nothing was sent yet."},
+    "push.waiting": {
+        "fr": "{duration} de mesures attendent, depuis {when}.",
+        "en": "{duration} of measurements wait, since {when}.",
+    },
+    "push.nothing": {"fr": "Rien n’attend.", "en": "Nothing waits."},
+    "push.unlooked": {
+        "fr": "Ce qui attend n’a pas encore pu être compté.",
+        "en": "What waits could not be counted yet.",
+    },
+    "push.sent": {
+        "fr": "Points reçus par le serveur depuis le démarrage : {count}.",
+        "en": "Points taken by the server since the start: {count}.",
+    },
+    "push.problem": {"fr": "Problème", "en": "Problem"},
+    "push.note": {
+        "fr": "Ce qui n’a pas pu partir reste sur cet appareil et part plus tard, à sa date.",
+        "en": "What could not leave stays on this device and leaves later, under its own date.",
+    },
     "page.main": {"fr": "Aller au contenu", "en": "Go to the content"},
     "page.other": {"fr": "English", "en": "Français"},
     "page.still": {"fr": "Ne plus actualiser la page", "en": "Stop refreshing the page"},
     "page.live": {"fr": "Actualiser toutes les 30 secondes", "en": "Refresh every 30 seconds"},
     "page.circuit": {"fr": "circuit {reference}", "en": "circuit {reference}"},
+    **THROUGHPUT_WORDS,
 }
 
 MONTHS: Mapping[str, tuple[str, ...]] = {

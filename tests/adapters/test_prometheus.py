@@ -18,7 +18,16 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 from prometheus_client.registry import Collector
 
 from netwatch.outlets.prometheus import MetricsRenderer, render_metrics
-from netwatch.records import CAUSES, Cause, HostFacts, Role, Snapshot, Verdict
+from netwatch.records import (
+    CAUSES,
+    Cause,
+    HostFacts,
+    Role,
+    Snapshot,
+    StoreFault,
+    StoreHealth,
+    Verdict,
+)
 from netwatch.web.app import build_routes
 from netwatch.web.request import Request
 from netwatch.web.response import encode_response
@@ -114,6 +123,35 @@ def test_what_was_not_measured_is_absent() -> None:
         "netwatch_notice",
     }
     assert "nan" not in render_metrics(bare)[0].decode().lower()
+
+
+def test_totals_without_their_past_are_absent() -> None:
+    """A counter that began at nothing and jumped later would be read as so much downtime."""
+    names = {name for name, _ in read_samples(build_snapshot(totals_known=False))}
+    assert not names & {"netwatch_link_seconds_total", "netwatch_incidents_total"}
+    assert "netwatch_link_verdict" in names
+
+
+def test_one_reason_at_most_why_the_books_are_not_written() -> None:
+    """Every reason is there, so that an alert has something to look at; 1 for the present one."""
+    health = StoreHealth(
+        fault=StoreFault.FULL,
+        waiting_observations=5,
+        dropped_observations=7,
+        dropped_spans=0,
+        device_written_bytes_today=None,
+    )
+    samples = read_samples(build_snapshot(store=health))
+    reasons = {
+        dict(labels)["reason"]: text
+        for (name, labels), text in samples.items()
+        if name == "netwatch_store_failing"
+    }
+    assert {reason for reason, text in reasons.items() if float(text)} == {"full"}
+    assert set(reasons) == {"full", "read_only", "io_error", "other"}
+    dropped = samples["netwatch_store_dropped_total", frozenset({("what", "observations")})]
+    assert float(dropped) == 7
+    assert "netwatch_store_device_written_today_bytes" not in {name for name, _ in samples}
 
 
 def test_exactly_one_verdict_is_present() -> None:

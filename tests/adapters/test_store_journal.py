@@ -279,6 +279,23 @@ def test_the_run_before_is_told_as_it_was_left(path: Path) -> None:
         assert (before.clean, before.ended_ms) == (True, OFFSET_MS + 95_000)
 
 
+def test_a_range_that_ends_decades_ahead_gives_each_row_once(journal: Journal, path: Path) -> None:
+    """The keys of one run end where those of the next begin, however late the range ends."""
+    journal.append(batch(60_000, span(0, 60_000), observations=[answered("box", 5)]))
+    for run_id in (2, 3):
+        journal.begin_run("boot-a", run_id, "0.1.0", run_id * 100_000, anchor())
+        journal.append(
+            batch(
+                run_id * 100_000 + 60_000,
+                run_id=run_id,
+                observations=[answered("box", run_id * 100_000 + 5)],
+            )
+        )
+    for to_ms in (OFFSET_MS + 300_006, OFFSET_MS + 2**40, 2**60):
+        rows = Reader(path).read_observations(OFFSET_MS, to_ms)
+        assert [due_ms - OFFSET_MS for due_ms, _ in rows] == [5, 200_005, 300_005]
+
+
 def test_time_without_a_clock_is_not_told(path: Path) -> None:
     """Rows of a run that never had an anchor are in no answer by UTC."""
     with closing(open_database(path, set_aside=lambda: SET_ASIDE).connection) as connection:

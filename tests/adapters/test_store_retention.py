@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +13,17 @@ from netwatch.records import Cause, Verdict
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.queries import Reader
-from netwatch.store.retention import LEDGER_KEEP_MS, STEP_ROWS, prune, read_used_bytes
+from netwatch.store.retention import (
+    LEDGER_KEEP_MS,
+    LOW_DISK_BYTES,
+    STEP_ROWS,
+    prune,
+    read_used_bytes,
+)
 from tests.adapters.store_samples import OFFSET_MS, SET_ASIDE, anchor, answered, batch, span
 
 DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
 EVER = (OFFSET_MS - DAY_MS, OFFSET_MS + 2_000 * DAY_MS)
 NO_BUDGET = 10**12
 
@@ -179,4 +187,67 @@ def test_books_without_any_clock_keep_everything(tmp_path: Path) -> None:
         journal = Journal(connection)
         journal.begin_run("boot-a", 1, "0.1.0", 0, None)
         journal.append(batch(5, span(0, 5), observations=[answered("box", 1)], anchored=None))
-        assert prune(connection, OFFSET_MS, 1, 1).observation_rows == 0
+        assert prune(connection, OFFSET_MS, 1, NO_BUDGET).observation_rows == 0
+
+
+def test_size_counts_without_a_clock_too(journal: Journal, tmp_path: Path) -> None:
+    """Where the clock is not synchronised nothing is too old, and what is too much leaves."""
+    fill_days(journal, 400, rows_a_day=8)
+    connection = journal._connection
+    budget = read_used_bytes(connection) // 2
+    assert prune(connection, None, 1, NO_BUDGET).observation_rows == 0
+    assert prune(connection, None, 1, budget).finished
+    assert read_used_bytes(connection) <= budget
+    assert days_of(tmp_path / "netwatch.db")[1] == 400
+
+
+def test_a_budget_that_the_verdicts_alone_exceed_takes_none_of_them(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """The ledger of thirteen months is kept whatever the size; raw rows are what there is to give."""
+    fill_days(journal, 397, rows_a_day=4)
+    done = prune(journal._connection, OFFSET_MS + 397 * DAY_MS, 400 * DAY_MS, 1)
+    assert done.finished
+    assert days_of(tmp_path / "netwatch.db") == (0, 397)
+
+
+def test_a_disk_that_fills_up_costs_raw_rows_before_it_is_full(
+    journal: Journal, tmp_path: Path
+) -> None:
+    """Nearly full, some of the oldest leave, so that what comes has pages; then no more of them."""
+    chance = random.Random(4)
+
+    def enter_days(days: range) -> None:
+        """Eight rows a day of about a kilobyte each."""
+        for day in days:
+            journal.append(
+                batch(
+                    (day + 1) * DAY_MS,
+                    span(0, (day + 1) * DAY_MS),
+                    observations=[
+                        answered("box", day * DAY_MS + at, chance.randrange(10**7))
+                        for row in range(8)
+                        for at in range(row * HOUR_MS, row * HOUR_MS + 400_000, 1_000)
+                    ],
+                )
+            )
+
+    enter_days(range(300))
+    connection = journal._connection
+    now_ms = OFFSET_MS + 400 * DAY_MS
+
+    def prune_with(free_bytes: int) -> int:
+        return prune(
+            connection, now_ms, 400 * DAY_MS, NO_BUDGET, free_bytes=free_bytes
+        ).observation_rows
+
+    assert prune_with(LOW_DISK_BYTES) == 0
+    assert 0 < prune_with(LOW_DISK_BYTES - 1) < 300 * 8
+    assert prune_with(0) == 0
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    enter_days(range(300, 350))
+    assert connection.execute("PRAGMA page_count").fetchone()[0] == pages
+    raw, _ = days_of(tmp_path / "netwatch.db")
+    assert 200 < raw < 350
+    (whole,) = Reader(tmp_path / "netwatch.db").read_spans(*EVER, "link")
+    assert whole.duration_ms == 350 * DAY_MS

@@ -18,7 +18,7 @@ from netwatch.errors import StoreError
 from netwatch.outlets.prometheus import render_metrics
 from netwatch.records import Snapshot, Span
 from netwatch.web.app import build_routes
-from netwatch.web.books import Books, RttPoint
+from netwatch.web.books import Books, RttPoint, ThroughputRow
 from netwatch.web.server import Server, build_server
 from tests.adapters.web_world import (
     DAY_MS,
@@ -46,6 +46,9 @@ class FakeBrokenBooks:
         raise StoreError("store: the database is locked")
 
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> Sequence[RttPoint]:  # noqa: ARG002 -- fails whatever is asked
+        raise StoreError("store: the database is locked")
+
+    def read_tests(self, from_ms: int, to_ms: int) -> Sequence[ThroughputRow]:  # noqa: ARG002 -- fails whatever is asked
         raise StoreError("store: the database is locked")
 
 
@@ -242,8 +245,8 @@ def test_the_status_has_its_documented_keys(get: Get) -> None:
     status = json.loads(get("/api/v1/status").body)
     assert list(status) == [
         "schema_version", "at", "alive", "version", "uptime_ms", "site", "link", "accounts",
-        "incidents", "targets", "host", "clock_synchronised", "icmp", "notices", "missed_slots",
-        "send_lateness_us", "store",
+        "incidents", "targets", "host", "clock_synchronised", "clock_held_ms", "icmp",
+        "notices", "missed_slots", "send_lateness_us", "store", "push", "bandwidth",
     ]  # fmt: skip
     assert status["at"] == "2026-11-26T15:37:00.000Z"
     assert status["link"] == {

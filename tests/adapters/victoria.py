@@ -16,6 +16,7 @@ from urllib.parse import quote
 from tests.adapters.hostile import free_port
 from tests.adapters.servers import started
 
+OPTIONS = Path(__file__).parents[2] / "deploy/central/victoria-metrics.args"
 #: Name and labels of a series, instant in milliseconds, value.
 Row = tuple[str, tuple[tuple[str, str], ...], int, float]
 
@@ -29,7 +30,9 @@ class Victoria:
         with urllib.request.urlopen(f"{self.url}/internal/force_flush"):
             pass
         match = quote(f'{{__name__=~"{name_starts}.*"}}')
-        address = f"{self.url}/api/v1/export?reduce_mem_usage=0&start=0&match[]={match}"
+        address = (
+            f"{self.url}/api/v1/export?reduce_mem_usage=0&start=0&end=4102444800&match[]={match}"
+        )
         rows: Counter[Row] = Counter()
         with urllib.request.urlopen(address) as answer:
             for line in answer:
@@ -42,16 +45,21 @@ class Victoria:
         return rows
 
 
+def read_options() -> list[str]:
+    """What `deploy/central` runs it with: a single copy of a point sent twice is kept."""
+    return OPTIONS.read_text(encoding="ascii").split()
+
+
 @contextlib.contextmanager
-def victoria(folder: Path, *options: str) -> Iterator[Victoria]:
-    """One that keeps a single copy of a point sent twice, as `deploy/` sets it."""
-    port = free_port()
+def victoria(folder: Path, *options: str, port: int | None = None) -> Iterator[Victoria]:
+    """One with the options of `deploy/central`, on a free port or that one."""
+    port = port or free_port()
     command = [
         "victoria-metrics",
         f"-storageDataPath={folder}",
         f"-httpListenAddr=127.0.0.1:{port}",
         "-retentionPeriod=100y",
-        "-dedup.minScrapeInterval=1ms",
+        *read_options(),
         "-memory.allowedBytes=64MB",
         "-loggerLevel=ERROR",
         *options,

@@ -12,13 +12,16 @@ import msgspec
 
 from netwatch.core.ledger import clip_spans, fill_unknown, join_equal
 from netwatch.records import (
+    BandwidthView,
     Cause,
+    DirectionView,
     Histogram,
     HostFacts,
     Role,
     RttSummary,
     Snapshot,
     Span,
+    StoreHealth,
     TargetSnapshot,
     Verdict,
 )
@@ -55,16 +58,85 @@ class FakePoint(msgspec.Struct, frozen=True, kw_only=True):
     max_us: int | None
 
 
+class FakeTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A throughput test of the page's table."""
+
+    started_ms: int
+    engine: str = "librespeed"
+    server: str | None = "test.trilport.fr:443"
+    down_bytes_per_second: int | None = None
+    up_bytes_per_second: int | None = None
+    idle_rtt_us: int | None = 9_000
+    down_loaded_rtt_us: int | None = None
+    up_loaded_rtt_us: int | None = None
+    down_invalid: str | None = None
+    up_invalid: str | None = None
+
+
+def build_tests(now_ms: int = NOW_MS) -> list[FakeTest]:
+    """A month of tests: most keep what is guaranteed, some do not, some do not count."""
+    dice = random.Random(7)
+    tests = []
+    for number in range(120):
+        at_ms = now_ms - (120 - number) * 6 * HOUR_MS + dice.randrange(5 * HOUR_MS)
+        down, up = 12_600_000 + dice.randrange(900_000), 6_300_000 + dice.randrange(500_000)
+        test = FakeTest(
+            started_ms=at_ms,
+            down_bytes_per_second=down - (3_500_000 if number % 17 == 3 else 0),
+            up_bytes_per_second=up,
+            down_loaded_rtt_us=34_000 + dice.randrange(9_000),
+            up_loaded_rtt_us=52_000 + dice.randrange(30_000),
+        )
+        if number % 23 == 20:
+            test = msgspec.structs.replace(test, down_invalid="busy_link", up_invalid="busy_link")
+        if number % 29 == 28:
+            test = FakeTest(
+                started_ms=at_ms,
+                down_invalid="test_server_failed",
+                up_invalid="test_server_failed",
+            )
+        tests.append(test)
+    return tests
+
+
+BANDWIDTH = BandwidthView(
+    engines=("librespeed", "iperf3"),
+    running=False,
+    next_ms=NOW_MS + 3 * HOUR_MS,
+    used_bytes=23_400_000_000,
+    budget_bytes=60_000_000_000,
+    bytes_moved={"down": 310_000_000_000, "up": 158_000_000_000},
+    tests={("librespeed", "valid"): 402, ("librespeed", "busy_link"): 11, ("iperf3", "valid"): 3},
+    at_ms=NOW_MS - 2 * HOUR_MS,
+    engine="librespeed",
+    server="test.trilport.fr:443",
+    asked_by="plan",
+    down=DirectionView(bytes_per_second=13_100_000, loaded_rtt_us=36_000),
+    up=DirectionView(bytes_per_second=6_500_000, loaded_rtt_us=61_000),
+    idle_rtt_us=9_000,
+    responsiveness_rpm=740,
+    grade="B",
+    skipped_ms=NOW_MS - 8 * HOUR_MS,
+    skipped_reason="busy_link",
+)
+
+
 class FakeBooks:
     """Books that were written by hand: spans in order; what they leave out is unknown."""
 
-    def __init__(self, spans: Sequence[Span], seed: int = 1) -> None:
+    def __init__(
+        self, spans: Sequence[Span], seed: int = 1, tests: Sequence[FakeTest] = ()
+    ) -> None:
         self.spans = list(spans)
+        self.tests = list(tests)
         self._seed = seed
 
     def read_ledger(self, from_ms: int, to_ms: int) -> list[Span]:
         inside = clip_spans(self.spans, from_ms, to_ms)
         return join_equal(fill_unknown(inside, [], from_ms, to_ms))
+
+    def read_tests(self, from_ms: int, to_ms: int) -> list[FakeTest]:
+        return [each for each in self.tests if from_ms <= each.started_ms < to_ms]
 
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> list[FakePoint]:
         points = []
@@ -231,6 +303,13 @@ def build_snapshot(**changes: object) -> Snapshot:
         missed_slots=3,
         send_lateness_us=1_840,
         store_bytes=14_680_064,
+        store=StoreHealth(
+            fault=None,
+            waiting_observations=312,
+            dropped_observations=0,
+            dropped_spans=0,
+            device_written_bytes_today=41_943_040,
+        ),
         written_bytes_today=29_884_416,
     )
     return msgspec.structs.replace(plain, **changes)
@@ -246,7 +325,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 def build_world(state: str) -> World:
     """``up``, ``down``, ``degraded``, ``unknown`` (cable out), ``fresh`` (no past, no clock)."""
     if state == "up":
-        return World(snapshot=build_snapshot(), books=FakeBooks(build_month()))
+        return World(
+            snapshot=build_snapshot(bandwidth=BANDWIDTH),
+            books=FakeBooks(build_month(), tests=build_tests()),
+        )
     if state == "fresh":
         snapshot = build_snapshot(
             verdict=Verdict.UNKNOWN, cause=Cause.AGENT, reason="starting", since_ms=None,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from netwatch.agent.contract_terms import build_versions
+from netwatch.config.contract_terms import build_versions
 from netwatch.config.load import parse_settings
 from netwatch.core.contract import DAY_MS, HOUR_MS, Cap, Contract
 from netwatch.core.incidents import Case

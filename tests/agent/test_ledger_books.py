@@ -32,7 +32,7 @@ def test_the_pieces_of_a_time_add_up_to_it(tmp_path: Path) -> None:
         )
     )
     assert writer.flush(10_000)
-    books = AgentBooks(Reader(path), dict, begun.run_id)
+    books = AgentBooks(Reader(path), dict, lambda: begun.run_id)
     for cut_ms in (1, 9_999, 11_000, 18_500, 20_001, 41_000, 59_000):
         pieces = [
             *books.read_ledger(OFFSET_MS, OFFSET_MS + cut_ms),

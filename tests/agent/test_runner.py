@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from netwatch.agent.events import Stop, TcpRound
+from netwatch.agent.events import LineLoaded, Stop, TcpRound
 from netwatch.agent.recorder import Recorder
 from netwatch.agent.rules import build_judge
 from netwatch.agent.runner import Runner
@@ -67,3 +67,42 @@ def test_without_pings_the_connections_are_kept_and_shown() -> None:
         target.summary.target: target.summary.answered for target in runner.build_snapshot().targets
     }
     assert (shown["cloudflare"], shown["google"], shown["quad9"]) == (True, False, None)
+
+
+def test_what_is_heard_under_our_own_load_is_no_latency_of_the_line() -> None:
+    """Shown as answering, kept in the books, and in no figure of the target's window."""
+    settings = Settings(site=Site(id="school"))
+    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
+    outside, clock = FakeWithoutPings(), SystemClock()
+    runner = Runner(
+        settings=settings,
+        targets=settings.target,
+        clock=clock,
+        outside=outside,
+        recorder=Recorder({}),
+        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
+        offset_ms=0,
+    )
+    now_ms = clock.monotonic_ms()
+
+    def hear(sent_ms: int, rtt_us: int) -> None:
+        probe = RoundProbe(
+            target_id="cloudflare", role=Role.INTERNET, sent_ms=sent_ms, rtt_us=rtt_us
+        )
+        runner.events.put(
+            TcpRound(round=Round(number=1, burst=False, probes=(probe,), settled_ms=sent_ms + 300))
+        )
+
+    hear(now_ms, 10_000)
+    runner.events.put(LineLoaded(loaded=True, at_ms=now_ms + 1_000))
+    hear(now_ms + 2_000, 250_000)
+    runner.events.put(LineLoaded(loaded=False, at_ms=now_ms + 3_000))
+    hear(now_ms + 4_000, 12_000)
+    runner.events.put(Stop())
+    runner.run()
+    assert [each.measures["rtt_us"] for each in outside.observations] == [10_000, 250_000, 12_000]
+    (target,) = (
+        each for each in runner.build_snapshot().targets if each.summary.target == "cloudflare"
+    )
+    assert (target.summary.sent, target.summary.maximum_us, target.probes) == (2, 12_000, 2)
+    assert target.summary.answered

@@ -15,7 +15,7 @@ from netwatch.agent.service import log_store_state, run_agent
 from netwatch.config.model import Http, Settings, Site, StoreSettings
 from netwatch.config.targets import complete_targets
 from netwatch.errors import NetwatchError
-from netwatch.store.writer import WriterState
+from netwatch.store.attempts import WriterState
 
 
 def make_settings(folder: Path, listen: str) -> Settings:

@@ -79,6 +79,7 @@ def make_world(
         open_door=open_door,
         is_agent=lambda http: is_agent,  # noqa: ARG005 - the world's signature
         has_module=lambda name: name in modules,
+        try_push=lambda settings, influx: None,  # noqa: ARG005 - a point that is taken
     )
 
 
@@ -111,6 +112,7 @@ def test_a_sound_machine_has_nothing_but_ok(tmp_path: Path) -> None:
         "clock",
         "store",
         "page",
+        "bandwidth",
     ]
 
 
@@ -234,23 +236,19 @@ def test_secrets_must_exist_be_filled_and_be_kept(tmp_path: Path) -> None:
     assert examine_secret("token", secret).state is State.OK
 
 
-def test_the_push_needs_its_client_and_its_token(tmp_path: Path) -> None:
-    """Both are looked for, and only where a push is configured."""
-    more = (
-        '[influx]\nurl = "http://127.0.0.1:8086"\norg = "o"\nbucket = "b"\ntoken_file = "token"\n'
-    )
-    world = make_world(modules=())
-    (finding,) = find(tmp_path, world, "influx", more)
-    assert finding.remedy == "pip install 'netwatch[influx]'"
-    (finding,) = find(tmp_path, world, "influx.token_file", more)
-    assert finding.state is State.PROBLEM
-
-
-def test_json_has_the_four_fields_of_each_finding() -> None:
+def test_json_has_the_five_fields_of_each_finding() -> None:
     """As other programs read it."""
     finding = Examined(subject="clock", state=State.WARNING, message="m", remedy="r")
     assert json.loads(build_json([finding])) == {
-        "findings": [{"subject": "clock", "state": "warning", "message": "m", "remedy": "r"}]
+        "findings": [
+            {
+                "subject": "clock",
+                "state": "warning",
+                "message": "m",
+                "remedy": "r",
+                "reason": None,
+            }
+        ]
     }
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from bench.page_picture import open_browser, serve_world, show
-from tests.adapters.web_world import build_world
+from netwatch.core.push_problems import explain_problem
+from netwatch.records import PushProblem, PushReason, PushState
+from tests.adapters.web_world import NOW_MS, World, build_world
+from tests.report.axe_core import install_axe, run_axe
 
 TITLES = {
     ("up", "fr"): "La ligne fonctionne",
@@ -49,6 +53,43 @@ def browser() -> Iterator[webdriver.Chrome]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return install_axe(tmp_path_factory.mktemp("axe"))
+
+
+#: A push that fails, in the longest words that there are for it.
+FAILING = PushState(
+    ok=False,
+    minutes=43_200,
+    oldest_ms=NOW_MS - 43_200 * 60_000,
+    accepted=1_234_567,
+    attempts=40,
+    failed=39,
+    problem=PushProblem(
+        reason=PushReason.NO_BUCKET,
+        where="https://metrologie.agglomeration-de-la-vallee.example.fr:8086/influx",
+        fills={"bucket": "'netwatch'", "org": "'ville'", "status": "404"},
+        said='{"code":"not found","message":"bucket \\"netwatch\\" not found"}',
+    ),
+)
+#: Verdict, and how the push fares: None is a device without one.
+PAGES: tuple[tuple[str, PushState | None], ...] = (
+    ("up", PushState(ok=True, minutes=0, accepted=7, attempts=1)),
+    ("down", FAILING),
+    ("degraded", PushState(ok=True, minutes=90, oldest_ms=NOW_MS - 90 * 60_000, attempts=3)),
+    ("unknown", PushState()),
+    ("fresh", None),
+)
+
+
+def build_pushing(state: str, push: PushState | None) -> World:
+    world = build_world(state)
+    return msgspec.structs.replace(
+        world, snapshot=msgspec.structs.replace(world.snapshot, push=push)
+    )
+
+
 @pytest.mark.parametrize(("state", "lang"), TITLES)
 def test_the_verdict_is_seen_at_once_and_nothing_is_asked_of_anybody_else(
     browser: webdriver.Chrome, state: str, lang: str
@@ -81,6 +122,45 @@ def test_every_text_has_contrast_enough(browser: webdriver.Chrome, state: str, d
     with serve_world(build_world(state)) as server:
         show(browser, f"{server.url}?lang=fr", width=1_100, dark=dark, whole=False)
         assert browser.execute_script(CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [1_200, 360])
+@pytest.mark.parametrize("lang", ["fr", "en"])
+@pytest.mark.parametrize(("state", "push"), PAGES)
+def test_axe_finds_no_violation(  # noqa: PLR0917 -- fixtures and parameters
+    browser: webdriver.Chrome, axe: str, state: str, push: PushState | None, lang: str, width: int
+) -> None:
+    """Every rule of axe-core over the whole page, the panel of the push in each of its states.
+
+    Over the page that stands still: the other offers it by a link (WCAG 2.2, 2.2.1).
+    """
+    with serve_world(build_pushing(state, push)) as server:
+        show(browser, f"{server.url}?lang={lang}&refresh=no", width=width)
+        result = run_axe(browser, axe)
+        wide = browser.execute_script("return document.documentElement.scrollWidth")
+        panels = browser.find_elements(By.CSS_SELECTOR, "section.push")
+    assert result["violations"] == []
+    assert result["passed"] >= 20
+    assert wide <= width
+    assert len(panels) == (push is not None)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_a_push_that_fails_is_read_without_effort(
+    browser: webdriver.Chrome, lang: str, dark: bool
+) -> None:
+    """What is wrong, what to do and that nothing is lost, each with contrast enough."""
+    with serve_world(build_pushing("up", FAILING)) as server:
+        show(browser, f"{server.url}?lang={lang}", width=1_100, dark=dark, whole=False)
+        panel = browser.find_element(By.CSS_SELECTOR, "section.push")
+        assert browser.execute_script(CONTRAST) == []
+        text = panel.text
+    explained = explain_problem(FAILING.problem, lang) if FAILING.problem else None
+    assert explained is not None
+    for words in (explained.sentence, explained.remedy):
+        assert words.replace("\N{NO-BREAK SPACE}", " ") in text
+    assert {"fr": "Rien ne part.", "en": "Nothing leaves."}[lang] in text
 
 
 def test_unknown_time_is_hatched_and_down_is_solid(browser: webdriver.Chrome) -> None:

@@ -69,6 +69,12 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process id of the running agent."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Ends the agent as systemd would: SIGTERM, and SIGKILL if it does not obey."""
         if self._process is None:

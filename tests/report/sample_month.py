@@ -11,14 +11,15 @@ import msgspec
 
 from netwatch.core.contract import AvailabilityTiers, Cap, Contract, Money, PerTime
 from netwatch.core.incidents import Annotation, Pause
+from netwatch.core.round_trips import StretchCount
 from netwatch.core.sla import Exclusion
 from netwatch.core.throughput import ThroughputTest
 from netwatch.records import Cause, Span, Verdict
 from netwatch.report.build import build_report
 from netwatch.report.holidays_calendar import read_holidays
 from netwatch.report.identity import CircuitIdentity, Method, SiteIdentity
-from netwatch.report.inputs import ReportInputs
-from netwatch.report.recompute import collect_targets
+from netwatch.report.inputs import ReportInputs, count_probes
+from netwatch.report.recompute import collect_targets, list_stretches
 from netwatch.report.terms import TargetIdentity
 from tests.report.sample_report import (
     DEGRADED,
@@ -60,6 +61,13 @@ def make_probes(
         for target in targets:
             number += 1
             yield at, target, None if number % 997 == 0 else 12_000 + number * 7919 % 4000
+
+
+def make_round_trips(
+    inputs: ReportInputs, *, every_ms: int = 600_000, targets: tuple[str, ...] = ("cloudflare",)
+) -> Iterator[StretchCount]:
+    """The same, counted in the stretches of the month."""
+    return count_probes(make_probes(every_ms=every_ms, targets=targets), list_stretches(inputs))
 
 
 def _tests() -> tuple[ThroughputTest, ...]:
@@ -165,6 +173,6 @@ def make_inputs(
                 TargetIdentity(name=name, role="internet", address="203.0.113.0/24")
                 for name in targets
             ],
-            make_probes(every_ms=every_ms, targets=targets),
+            make_round_trips(inputs, every_ms=every_ms, targets=targets),
         ),
     )

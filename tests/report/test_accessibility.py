@@ -16,9 +16,9 @@ from selenium import webdriver
 
 from netwatch.report.model import Report
 from netwatch.report.render import build_language, render_html, render_pdf
+from tests.report.axe_core import install_axe, run_axe
 from tests.report.sample_report import make_partial_report, make_report, make_unwatched_report
 
-HERE = Path(__file__).parent
 REPORTS = {
     "full": make_report,
     "partial": make_partial_report,
@@ -28,16 +28,8 @@ REPORTS = {
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The pinned axe-core, installed by npm into a folder of this run."""
-    folder = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, folder)
-    done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    """The pinned axe-core."""
+    return install_axe(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +63,7 @@ def test_axe_finds_no_violation(  # noqa: PLR0917 -- fixtures and parameters
     page.write_text(render_html(REPORTS[name](), code), encoding="utf-8")  # type: ignore[arg-type]  # parametrised
     browser.set_window_size(width, 900)
     browser.get(page.as_uri())
-    browser.execute_script(axe)
-    result = browser.execute_async_script(
-        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']})"
-        ".then(result => done({passed: result.passes.length, violations: result.violations.map("
-        "v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join('; '))}));"
-    )
+    result = run_axe(browser, axe)
     assert result["violations"] == []
     assert result["passed"] >= 20
     overflow = browser.execute_script(

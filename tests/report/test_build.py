@@ -22,7 +22,13 @@ from netwatch.core.throughput import ThroughputTest
 from netwatch.records import CAUSES, Cause, Span, Verdict
 from netwatch.report.build import build_report, measure_year_before
 from netwatch.report.identity import CircuitIdentity, Method, SiteIdentity
-from netwatch.report.inputs import ReportInputs, TargetSamples, collect_samples
+from netwatch.report.inputs import (
+    ReportInputs,
+    TargetSamples,
+    collect_days,
+    count_probes,
+    cut_stretches,
+)
 from netwatch.report.json_form import decode_report, encode_report
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -420,7 +426,10 @@ def test_latency_is_sampled_in_available_time_by_civil_day(
     first = int(datetime(2026, 10, 24, tzinfo=UTC).timestamp()) * 1000
     ordered = [(first + hour * HOUR, *rest) for hour, *rest in sorted(probes, key=lambda p: p[0])]
     times = tuple((first + start * HOUR, first + end * HOUR) for start, end in available)
-    found = collect_samples(ordered, times, PARIS)  # type: ignore[arg-type]  # the tuple's rest
+    stretches = cut_stretches(times, first, first + 201 * HOUR, PARIS)
+    assert sum(part.end_ms - part.start_ms for part in stretches) == 201 * HOUR
+    counted = count_probes(ordered, stretches)  # type: ignore[arg-type]  # the tuple's rest
+    found = collect_days(counted, stretches)
     expected: dict[tuple[str, date], list[int | None]] = {}
     for sent, target, rtt in ordered:
         if any(start <= sent < end for start, end in times):
@@ -428,6 +437,7 @@ def test_latency_is_sampled_in_available_time_by_civil_day(
             expected.setdefault((target, day), []).append(rtt)
     assert {(target, day) for target, days in found.items() for day in days} == set(expected)
     for (target, day), values in expected.items():
-        assert found[target][day] == distribution(
-            [value for value in values if value is not None], lost=values.count(None)
-        )
+        own = distribution([value for value in values if value is not None], values.count(None))
+        assert (found[target][day].sent, found[target][day].lost) == (own.sent, own.lost)
+        for percent in (0, 20, 50, 95, 99, 100):
+            assert found[target][day].percentile(percent) == own.percentile(percent)

@@ -7,6 +7,7 @@ import io
 import re
 import stat
 import subprocess
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -28,7 +29,7 @@ from netwatch.report.evidence import (
 from netwatch.report.publish import Published, publish_report
 from netwatch.report.recompute import recompute_report as recompute
 from netwatch.report.verify import verify_bundle
-from tests.report.sample_month import make_inputs, make_probes
+from tests.report.sample_month import make_inputs, make_round_trips
 from tests.report.sample_report import END, START, ms, utc
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -36,10 +37,11 @@ OTHER = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 def publish(folder: Path, key: Ed25519PrivateKey | None = KEY) -> Published:
+    inputs = make_inputs()
     return publish_report(
         folder,
-        make_inputs(),
-        make_probes(every_ms=600_000),
+        inputs,
+        make_round_trips(inputs),
         languages=("fr",),
         formats=("html", "csv", "json"),
         key=key,
@@ -216,6 +218,46 @@ def test_a_removed_row_is_found_even_with_fitting_hashes(
         assert figures <= named
 
 
+def test_a_changed_round_trip_is_found_even_with_fitting_hashes(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """A slow round trip made quicker, or taken out, changes the figures of its target."""
+
+    def hasten(contents: dict[str, bytes]) -> None:
+        lines = contents["rtt.csv"].split(b"\n")
+        start, _, times = lines[1].rpartition(b",")
+        first, _, rest = times.partition(b" ")
+        lines[1] = start + b"," + b"%d " % (int(first) - 1_000) + rest
+        contents["rtt.csv"] = b"\n".join(lines)
+
+    result = verify_bundle(rebuild(bundle, tmp_path / "b.zip", hasten, rehash=True), recompute)
+    assert {"latency.targets[0].minimum_us", "latency.targets[0].pdv_us"} <= {
+        problem.where for problem in result.problems
+    }
+
+    def repeat(contents: dict[str, bytes]) -> None:
+        contents["rtt.csv"] = contents["rtt.csv"].replace(b" ", b"*9 ", 1)
+
+    (problem,) = verify_bundle(
+        rebuild(bundle, tmp_path / "s.zip", repeat, rehash=True), recompute
+    ).problems
+    assert "rtt.csv: line 2: answered: must be the " in problem.sentence
+
+
+def test_a_bundle_of_an_earlier_version_is_still_checked(tmp_path: Path) -> None:
+    """One of version 1, with a row a probe, is sound; one probe less is found."""
+    earlier = Path(__file__).parent / "golden" / "bundle-version-1.zip"
+    result = verify_bundle(earlier, recompute)
+    assert (result.problems, result.month) == ((), "2026-10")
+
+    def cut(contents: dict[str, bytes]) -> None:
+        lines = contents["rtt.csv"].split(b"\n")
+        contents["rtt.csv"] = b"\n".join([*lines[:-2], lines[-1]])
+
+    changed = verify_bundle(rebuild(earlier, tmp_path / "b.zip", cut, rehash=True), recompute)
+    assert "latency.targets[0].sent" in {problem.where for problem in changed.problems}
+
+
 def test_a_changed_consequence_is_found_too(bundle: Path, tmp_path: Path) -> None:
     """The table incidents.csv follows from the others: edited, its hash is not the one that follows."""
 
@@ -257,8 +299,9 @@ def test_changed_terms_are_found_in_what_follows_from_them(bundle: Path, tmp_pat
 @pytest.mark.parametrize("now_ms", [utc(18, 10), ms(START) - 1, ms(END)])
 def test_months_that_are_not_over_can_be_checked_as_well(tmp_path: Path, now_ms: int) -> None:
     """A partial report, one of a month to come, one at its very end."""
+    inputs = make_inputs(now_ms=now_ms)
     published = publish_report(
-        tmp_path / "month", make_inputs(now_ms=now_ms), make_probes(every_ms=600_000),
+        tmp_path / "month", inputs, make_round_trips(inputs),
         languages=("en",), formats=("html", "csv", "json"),
     )  # fmt: skip
     assert published.bundle is not None
@@ -422,3 +465,18 @@ def test_the_manifest_has_the_hash_of_every_other_file(bundle: Path) -> None:
             for name in archive.namelist()
             if name not in (MANIFEST, SIGNATURE)
         }
+
+
+def test_a_percentile_follows_from_the_table_alone_as_the_documentation_does_it(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """The program in docs/evidence.md, on a bundle's rtt.csv, gives the figure of report.json."""
+    text = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    program = text.partition("```python\n")[2].partition("```")[0].replace("quad9", "cloudflare")
+    with zipfile.ZipFile(bundle) as archive:
+        archive.extract("rtt.csv", tmp_path)
+        report = msgspec.json.decode(archive.read("report.json"))
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert ended.stdout == f"{report['latency']['targets'][0]['p95_us']}\n"

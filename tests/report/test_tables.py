@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netwatch.core.round_trips import StretchCount
 from netwatch.errors import EvidenceError
 from netwatch.records import CAUSES, Cause, Span, Verdict
 from netwatch.report.build import build_report
+from netwatch.report.inputs import Stretch, count_probes
+from netwatch.report.ledger_table import write_ledger_rows
 from netwatch.report.rows import (
     annotation_rows,
     bandwidth_rows,
@@ -25,7 +29,7 @@ from netwatch.report.rows import (
     read_annotation,
     read_exclusion,
 )
-from netwatch.report.rtt_table import RttTable, write_probes
+from netwatch.report.rtt_table import RttTable, read_round_trips
 from netwatch.report.tables import (
     ANNOTATIONS,
     BANDWIDTH,
@@ -34,7 +38,6 @@ from netwatch.report.tables import (
     LEDGER,
     RTT,
     TABLES,
-    InstantWriter,
     Table,
     Value,
     build_schema,
@@ -108,43 +111,117 @@ def test_the_other_tables_come_back_as_they_were(tmp_path: Path) -> None:
         test.bytes_per_second
         for test in sorted(inputs.tests, key=lambda each: (each.at_ms, each.direction))
     ]
-    with RttTable(tmp_path) as table:
-        list(table.keep([(1_790_812_800_250, "a", 12_345), (1_790_812_805_000, "b", None)]))
-        assert table.place() == 2
-        path = table.path
-    assert path.read_text(encoding="utf-8") == (
-        "at,target,rtt_us\n2026-10-01T00:00:00.250Z,a,12345\n2026-10-01T00:00:05Z,b,\n"
-    )
 
 
+HOUR = 3_600_000
+STRETCHES = tuple(
+    Stretch(start_ms=at, end_ms=at + HOUR, day=date(1970, 1, 1), available=at % 2 == 0)
+    for at in range(0, 10 * HOUR, HOUR)
+)
 PROBES = st.lists(
     st.tuples(
-        st.integers(1_790_812_740_000, 1_790_813_000_000),
+        st.integers(0, 12 * HOUR),
         st.sampled_from(["box", "a,b", 'say "hi"', "é", "two\nlines"]),
-        st.none() | st.integers(1, 10**7),
-    )
+        st.none() | st.integers(0, 10**7),
+    ),
+    max_size=60,
 )
 
 
 @given(PROBES)
-def test_probes_are_written_as_any_other_table_would_be(
-    probes: list[tuple[int, str, int | None]],
+def test_round_trips_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, probes: list[tuple[int, str, int | None]]
 ) -> None:
-    """The quick way gives the bytes of `write_rows`, whatever the names and instants."""
-    ordered = sorted(probes, key=lambda probe: probe[:2])
-    quick, plain = io.StringIO(newline=""), io.StringIO(newline="")
-    assert [probe for piece in write_probes(quick, ordered) for probe in piece] == ordered
-    write = InstantWriter().write
-    rows = ((write(at_ms), target, rtt_us) for at_ms, target, rtt_us in ordered)
-    assert write_rows(plain, RTT, rows) == len(ordered)
-    assert quick.getvalue() == plain.getvalue()
+    """Every value, how often it came and what was lost, whatever the names of the targets."""
+    ordered = sorted(probes, key=lambda probe: probe[0])
+    counted = list(count_probes(ordered, STRETCHES))
+    with RttTable(tmp_path_factory.mktemp("rtt")) as table:
+        assert list(table.keep(counted, STRETCHES)) == counted
+        table.place()
+    rows = read(table.path.read_bytes(), RTT)
+    assert len(rows) == table.rows
+    assert [
+        (each.start_ms, each.end_ms, each.target, list(each.values), list(each.counts), each.lost)
+        for each in read_round_trips(rows, STRETCHES)
+    ] == [
+        (each.start_ms, each.end_ms, each.target, each.values, each.counts, each.lost)
+        for each in counted
+    ]
+
+
+def test_many_round_trips_go_on_in_the_next_row(tmp_path: Path) -> None:
+    """No cell is longer than a spreadsheet takes; together the rows have all of them."""
+    many = StretchCount(
+        start_ms=0,
+        end_ms=HOUR,
+        target="a",
+        values=[*range(9_999_999, 3 * 10**9, 9_999_999), *range(3 * 10**9, 3 * 10**9 + 4_200)],
+        counts=[3] * 4_500,
+        lost=7,
+    )
+    with RttTable(tmp_path) as table:
+        list(table.keep([many], STRETCHES))
+        table.place()
+    rows = read(table.path.read_bytes(), RTT)
+    assert [(row["answered"], row["lost"]) for row in rows] == [(6_000, 7), (6_000, 0), (1_500, 0)]
+    assert max(len(str(row["rtt_us"])) for row in rows) < 32_767
+    parts = list(read_round_trips(rows, STRETCHES))
+    assert [value for part in parts for value in part.values] == many.values
+
+
+ROW = "1970-01-01T00:00:00Z,1970-01-01T01:00:00Z,a,true,3,1,900 7*2"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (
+            ROW.replace(",3,", ",4,"),
+            "rtt.csv: line 2: answered: must be the 3 round trips of the row and lost no less "
+            "than 0, got 4 and 1",
+        ),
+        (
+            ROW.replace("900 7", "900 0"),
+            "rtt.csv: line 2: rtt_us: must be whole numbers with a space between, each perhaps "
+            "with *N, got '900 0*2'",
+        ),
+        (
+            ROW.replace("900", "3600000001"),
+            "rtt.csv: line 2: rtt_us: more than an hour, or more probes than there can be",
+        ),
+    ],
+)
+def test_round_trips_that_cannot_be_are_refused_with_their_line(row: str, sentence: str) -> None:
+    """Numbers that are none, too large, or not as many as the row says."""
+    header = ",".join(column.name for column in RTT.columns)
+    rows = read(f"{header}\n{row}\n".encode(), RTT)
+    with pytest.raises(EvidenceError) as error:
+        list(read_round_trips(rows, STRETCHES))
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("other", [("true", "false"), ("T01:00", "T00:59")])
+def test_what_the_ledger_does_not_say_of_a_stretch_is_left_out(other: tuple[str, str]) -> None:
+    """A row of another stretch, or of one that was not available then, counts nowhere."""
+    header = ",".join(column.name for column in RTT.columns)
+    rows = read(f"{header}\n{ROW}\n{ROW.replace(*other)}\n".encode(), RTT)
+    assert len(list(read_round_trips(rows, STRETCHES))) == 1
 
 
 def test_probes_out_of_order_are_refused(tmp_path: Path) -> None:
-    """Not written wrong, and nothing stays behind."""
+    """Not counted wrong, and nothing stays behind."""
+    probes = [(60_000, "a", 1), (59_999, "a", 1)]
     with pytest.raises(ValueError, match="in the order of sending"), RttTable(tmp_path) as table:
-        list(table.keep([(60_000, "a", 1), (59_999, "a", 1)]))
+        list(table.keep(count_probes(probes, STRETCHES), STRETCHES))
     assert list(tmp_path.iterdir()) == []
+
+
+@given(spans())
+def test_the_ledger_is_written_as_any_other_table_would_be(made: list[Span]) -> None:
+    """The quick way gives the bytes of `write_rows`."""
+    quick, plain = io.StringIO(newline=""), io.StringIO(newline="")
+    assert write_ledger_rows(quick, made) == write_rows(plain, LEDGER, ledger_rows(made))
+    assert quick.getvalue() == plain.getvalue()
 
 
 def test_the_terms_come_back_exactly() -> None:

@@ -1,0 +1,232 @@
+"""The alerts over made-up lives: each fires when it should, says what it must, and not before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from netwatch.fleet.alert_words import WORDS
+from netwatch.fleet.alerting_rules import build_alerting_groups, build_annotations
+from netwatch.fleet.model import Inventory
+from tests.fleet.story import DAY_S, Stretch, build_counters, build_fleet, build_input, run_promtool
+
+HOUR_S = 3_600
+OLD = -100 * DAY_S
+DOCS = Path(__file__).parents[2] / "docs" / "alerts.md"
+
+
+def fleet() -> Inventory:
+    return build_fleet(("a", "A", "gold"))
+
+
+def series_of(
+    life: Sequence[Stretch], until_s: int, *, unread: Sequence[tuple[int, int]] = ()
+) -> list[dict[str, str]]:
+    counters = build_counters(life, until_s, unread=unread, begun_s=OLD)
+    return build_input(fleet(), "a", counters, life=life)
+
+
+def gauge(name: str, values: str, **labels: str) -> dict[str, str]:
+    said = {"site": "a", "operator": "A", "contract": "gold", "job": "netwatch", **labels}
+    text = ",".join(f'{key}="{value}"' for key, value in said.items())
+    return {"series": f"{name}{{{text}}}", "values": values}
+
+
+def firing(name: str, **labels: str) -> dict[str, float]:
+    """What `ALERTS{alertname=…, alertstate="firing"}` gives for one alert of site a."""
+    said = {"alertname": name, "alertstate": "firing", "contract": "gold", "name": "Site a",
+            "operator": "A", "site": "a", **labels}  # fmt: skip
+    text = ", ".join(f'{key}="{said[key]}"' for key in sorted(said))
+    return {f"ALERTS{{{text}}}": 1}
+
+
+def alert(name: str) -> str:
+    return f'ALERTS{{alertname="{name}",alertstate="firing"}}'
+
+
+def test_a_line_down_for_three_minutes_is_told_with_its_cause(tmp_path: Path) -> None:
+    """Neither before three minutes nor after the end; in both languages, with a page to read."""
+    life: list[Stretch] = [("down", "access", 3_600, 4_500)]
+    words = {
+        "summary": "Site a: the line is down",
+        "description": "A  has carried no traffic for 3m 0s; cause: access.",
+        "summary_fr": "Site a : la ligne est coupée",
+        "description_fr": "A  n’achemine plus de trafic depuis 3m 0s ; cause : access.",
+        "runbook_url": "docs/alerts.md#netwatchlinkdown",
+    }
+    labels = {
+        "severity": "page",
+        "contract": "gold",
+        "name": "Site a",
+        "operator": "A",
+        "site": "a",
+    }
+    run_promtool(
+        tmp_path, fleet(), series_of(life, 6_000),
+        alerts=[
+            (3_750, "NetwatchLinkDown", []),
+            (3_780, "NetwatchLinkDown", [{"exp_labels": labels, "exp_annotations": words}]),
+            (4_530, "NetwatchLinkDown", []),
+        ],
+    )  # fmt: skip
+
+
+def test_a_scrape_that_fails_ends_no_alert(tmp_path: Path) -> None:
+    """One in three scrapes fails while the line is down: the alert goes on."""
+    life: list[Stretch] = [("down", "access", 3_600, 5_400)]
+    unread = [(at, at + 30) for at in range(3_630, 5_400, 90)]
+    run_promtool(
+        tmp_path, fleet(), series_of(life, 5_400, unread=unread),
+        expressions=[
+            (at, alert("NetwatchLinkDown"), firing("NetwatchLinkDown", severity="page"))
+            for at in range(3_810, 5_400, 30)
+        ],
+    )  # fmt: skip
+
+
+def test_time_to_restore_is_told_at_half_at_four_fifths_and_at_its_end(tmp_path: Path) -> None:
+    """GTR 4 h: the three alerts take turns, one at a time."""
+    life: list[Stretch] = [("down", "upstream", 1_800, 20_000)]
+    names = ("NetwatchRestoreHalfUsed", "NetwatchRestoreNearlyUsed", "NetwatchRestoreExceeded")
+    severities = ("ticket", "page", "page")
+    moments = {7_200: None, 9_060: 0, 13_260: 0, 13_380: 1, 16_140: 1, 16_260: 2, 19_980: 2}
+    run_promtool(
+        tmp_path, fleet(), series_of(life, 20_000),
+        expressions=[
+            (at, alert(name), firing(name, severity=severity) if present == number else {})
+            for at, present in moments.items()
+            for number, (name, severity) in enumerate(zip(names, severities, strict=True))
+        ],
+    )  # fmt: skip
+
+
+def test_budgets_burn_over_two_windows(tmp_path: Path) -> None:
+    """70 s of a promised 43 min a month: fast for five minutes after, then no more."""
+    life: list[Stretch] = [("down", "access", 5_000, 5_070)]
+    fast = "NetwatchBudgetBurnFast"
+    run_promtool(
+        tmp_path, fleet(), series_of(life, 12_000),
+        expressions=[
+            (4_980, alert(fast), {}),
+            (5_160, alert(fast), firing(fast, severity="page")),
+            (5_460, alert(fast), {}),
+        ],
+    )  # fmt: skip
+
+
+def test_a_silent_agent_is_told_and_a_site_that_was_never_there_too(tmp_path: Path) -> None:
+    """The inventory says who should be there: an absent target is no absence of an alert."""
+    inventory = build_fleet(("a", "A", "gold"), ("z", "B", None))
+    counters = build_counters([], 7_200, unread=[(3_600, 5_400)], begun_s=OLD)
+    silent = "NetwatchAgentSilent"
+    names = f"count by (site) ({alert(silent)})"
+    run_promtool(
+        tmp_path, inventory, build_input(inventory, "a", counters),
+        expressions=[
+            (3_600, names, {'{site="z"}': 1}),
+            (3_840, names, {'{site="z"}': 1}),
+            (3_930, names, {'{site="a"}': 1, '{site="z"}': 1}),
+            (5_460, names, {'{site="z"}': 1}),
+        ],
+    )  # fmt: skip
+
+
+def test_several_sites_of_one_operator_are_one_outage(tmp_path: Path) -> None:
+    """Three of four lines of A by access or upstream: A's outage; two of B by their boxes: none."""
+    sites = [(name, "A", "gold") for name in "abcd"] + [(name, "B", "gold") for name in "efg"]
+    inventory = build_fleet(*sites)
+    series = []
+    for name, _, _ in sites:
+        cause = {"a": "access", "b": "upstream", "c": "access", "e": "gateway", "f": "gateway"}
+        life: list[Stretch] = [("down", cause[name], 3_600, 5_400)] if name in cause else []
+        series += build_input(inventory, name, build_counters(life, 5_700, begun_s=OLD), life=life)
+    outage = "NetwatchOperatorOutage"
+    told = f'ALERTS{{alertname="{outage}", alertstate="firing", operator="A", severity="page"}}'
+    run_promtool(
+        tmp_path, inventory, series,
+        expressions=[
+            (3_630, alert(outage), {}),
+            (3_780, alert(outage), {told: 1}),
+            (5_640, alert(outage), {}),
+        ],
+    )  # fmt: skip
+
+
+def test_agents_of_one_operator_silent_at_once(tmp_path: Path) -> None:
+    """All of A's while B's answers: A's lines, perhaps; all of both: the centre's own fault."""
+    sites = [(name, "A", "gold") for name in "abc"] + [("e", "B", "gold")]
+    inventory = build_fleet(*sites)
+    series = []
+    for name, operator, _ in sites:
+        unread = [(5_400, 7_200)] if operator == "B" else [(1_800, 3_600), (5_400, 7_200)]
+        counters = build_counters([], 7_200, unread=unread, begun_s=OLD)
+        series += build_input(inventory, name, counters)
+    silent = "NetwatchOperatorSilent"
+    told = f'ALERTS{{alertname="{silent}", alertstate="firing", operator="A", severity="page"}}'
+    run_promtool(
+        tmp_path, inventory, series,
+        expressions=[(2_400, alert(silent), {told: 1}), (6_900, alert(silent), {})],
+    )  # fmt: skip
+
+
+AGENTS: Mapping[str, tuple[list[dict[str, str]], int, int, dict[str, str]]] = {
+    # alert: series, an instant without it, one with it, its own labels
+    "NetwatchClockNotSynchronised": (
+        [gauge("netwatch_clock_synchronised", "1x60 0x120")], 2_400, 2_790, {}),
+    "NetwatchCertificateEnding": (
+        [gauge("netwatch_certificate_expiry_timestamp_seconds", f"{20 * DAY_S}x60 {9 * DAY_S}x240",
+               target="ent")], 5_000, 5_460, {"target": "ent"}),
+    "NetwatchSpoolGrowing": (
+        [gauge("netwatch_spool_rows", "0x100 1+10x200", outlet="influx"),
+         gauge("netwatch_spool_oldest_timestamp_seconds", "_x100 3000x200", outlet="influx")],
+        6_900, 7_560, {"outlet": "influx"}),
+    "NetwatchNotice": (
+        [gauge("netwatch_notice", "_x40 1x200", notice="disk_full")],
+        2_700, 3_060, {"notice": "disk_full"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_what_is_the_matter_with_an_agent_is_told(tmp_path: Path, name: str) -> None:
+    """Each after its time, with the site's name."""
+    extra, before_s, after_s, labels = AGENTS[name]
+    series = [*series_of([], 8_400), *extra]
+    run_promtool(
+        tmp_path, fleet(), series,
+        expressions=[
+            (before_s, alert(name), {}),
+            (after_s, alert(name), firing(name, severity="ticket", **labels)),
+        ],
+    )  # fmt: skip
+
+
+def test_low_coverage_is_told(tmp_path: Path) -> None:
+    """Two unwatched hours of a day that has only them unwatched."""
+    life: list[Stretch] = [("unknown", "local", 3_600, 10_800)]
+    low = "NetwatchCoverageLow"
+    counters = build_counters(life, 14_400, begun_s=-19 * HOUR_S)
+    run_promtool(
+        tmp_path, fleet(), build_input(fleet(), "a", counters, life=life),
+        expressions=[
+            (5_400, alert(low), {}),
+            (14_400, alert(low), firing(low, severity="ticket")),
+        ],
+    )  # fmt: skip
+
+
+def test_every_alert_has_its_words_its_page_and_its_name_in_french() -> None:
+    """docs/alerts.md has a section for each alert, and no other; texts are not left empty."""
+    alerts = {
+        str(rule["alert"])
+        for group in build_alerting_groups(fleet(), range(2026, 2029), dated=True)
+        for rule in group["rules"]  # type: ignore[attr-defined] # a list of rules
+    }
+    assert alerts == set(WORDS)
+    text = DOCS.read_text(encoding="utf-8")
+    sections = re.findall(r"^### (\w+)\n\n\*([^*\n]+)\*", text, flags=re.MULTILINE)
+    assert {name for name, _ in sections} == alerts
+    for name in alerts:
+        assert all(build_annotations(name, "x").values())
