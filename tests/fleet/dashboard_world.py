@@ -14,12 +14,14 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from netwatch.fleet.inventory import build_inventory
 from netwatch.fleet.model import Inventory
+from netwatch.fleet.recording_rules import build_recording_groups
 from netwatch.fleet.rules import build_rules, write_rules
 from netwatch.fleet.series import COUNTER, HELD
 from netwatch.fleet.targets import build_labels, build_scrape_jobs, render_targets
@@ -154,7 +156,9 @@ def render_text(samples: list[Sample]) -> str:
     """As an agent answers, or as promtool reads it with instants."""
     lines = []
     for name, labels, value in samples:
-        said = ",".join(f"{key}={json.dumps(each, ensure_ascii=False)}" for key, each in labels.items())
+        said = ",".join(
+            f"{key}={json.dumps(each, ensure_ascii=False)}" for key, each in labels.items()
+        )
         lines.append(f"{name}{{{said}}} {value!r}\n")
     return "".join(lines)
 
@@ -171,11 +175,12 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
             if state[1] == "silent":
                 continue
             labels = {**build_labels(site), "instance": site.id, "job": "netwatch"}
-            for build, instants in (
-                (lambda at_s, s=site, t=state: build_counters(s.id, t, at_s, now_s), old + new),
-                (lambda at_s, s=site: build_tests(s.id, at_s), old + new),
-                (lambda at_s, s=site, t=state: build_present(s.id, t, at_s, now_s), new),
-            ):
+            lives: list[tuple[Callable[[int], list[Sample]], list[int]]] = [
+                (partial(build_counters, site.id, state, now_s=now_s), old + new),
+                (partial(build_tests, site.id), old + new),
+                (partial(build_present, site.id, state, now_s=now_s), new),
+            ]
+            for build, instants in lives:
                 series: dict[str, list[str]] = {}
                 for at_s in instants:
                     for name, own, value in build(at_s):
@@ -188,8 +193,20 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
                 for lines in series.values():
                     file.writelines(lines)
                     count += len(lines)
+        # The inventory is younger than the books: its rules were loaded two days ago.
+        known = [at_s for at_s in old + new if at_s > now_s - 2 * DAY_S]
+        for record, labels, constant in list_inventory_series(inventory):
+            key = render_text([(record, labels, 0.0)]).rpartition(" ")[0]
+            file.writelines(f"{key} {constant} {at_s}\n" for at_s in known)
         file.write("# EOF\n")
     return count
+
+
+def list_inventory_series(inventory: Inventory) -> Iterator[tuple[str, dict[str, str], str]]:
+    """What the rules record of the inventory: name, labels and the constant."""
+    groups = build_recording_groups(inventory, {}, range(1970, 1971))
+    for rule in next(each["rules"] for each in groups if each["name"] == "netwatch-inventory"):  # type: ignore[attr-defined] # a list of rules
+        yield rule["record"], rule["labels"], rule["expr"].removeprefix("vector(").rstrip(")")
 
 
 def write_blocks(folder: Path, source: Path) -> None:
