@@ -259,8 +259,12 @@ class BandwidthTests:
         last_ms = self._books.read_last_due()
         self._from_ms = now_ms - DEFER_MS
         if last_ms is None:
-            self._from_ms = began_ms
-            return
+            # The very first test may have been cut off: it was begun, and has no row yet.
+            first = self._books.read_cut_off(now_ms - LOOK_BACK_MS, now_ms)
+            if not first:
+                self._from_ms = began_ms
+                return
+            last_ms = min(first) - 1
         from_ms = max(last_ms + 1, now_ms - LOOK_BACK_MS)
         self._from_ms = max(from_ms, now_ms - DEFER_MS)
         cut_off = self._books.read_cut_off(from_ms, now_ms)

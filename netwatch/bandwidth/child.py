@@ -6,6 +6,8 @@ standard output. It knows no store and no schedule. The parent owns deadline and
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import sys
 
 import msgspec
@@ -14,10 +16,13 @@ from netwatch.bandwidth.base import EngineFinding, Job, Progress
 from netwatch.bandwidth.registry import ENGINES
 
 JOB_LIMIT_BYTES = 65_536
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """``python -m netwatch.bandwidth.child``; exit 0 with a finding, else a fault of ours."""
+    # An agent that is killed leaves no test behind: it would load the line, unlocked and uncounted.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     job = msgspec.json.decode(sys.stdin.buffer.read(JOB_LIMIT_BYTES), type=Job)
     encoder = msgspec.json.Encoder()
 

@@ -183,7 +183,10 @@ class UpStream:
                 ended = True
                 break
             self._said += piece
+            connection = self.connections
             self._take_answers(ended=False)
+            if self.connections != connection:
+                return  # the failure was that of the connection before
         if ended:
             connection = self.connections
             self._take_answers(ended=True)

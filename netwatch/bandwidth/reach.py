@@ -7,9 +7,12 @@ Rule of this file: it comes back with a connected socket, or raises Trouble with
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 #: What is read of a head before it is called no answer at all.
 HEAD_LIMIT_BYTES = 16_384
@@ -91,6 +94,8 @@ def wrap_tls(
     ``authority`` is a PEM file to trust instead of the system's. The connection is closed
     when this fails.
     """
+    import ssl  # noqa: PLC0415 -- memory: 4 MB that an engine without TLS does not need
+
     try:
         context = ssl.create_default_context(cafile=authority)
     except (OSError, ssl.SSLError) as error:

@@ -25,12 +25,12 @@ THROUGHPUT_WORDS: Mapping[str, Mapping[str, str]] = {
     "tests.uncounted": {"fr": "ne compte pas : {why}", "en": "does not count: {why}"},
     "tests.failed": {"fr": "pas de mesure : {why}", "en": "no figure: {why}"},
     "tests.chart": {
-        "fr": "{direction}, 31 jours : {valid} tests valables, de {low} à {high}",
-        "en": "{direction}, 31 days: {valid} valid tests, from {low} to {high}",
+        "fr": "{direction}, 31 jours, tests valables : {valid}, de {low} à {high}",
+        "en": "{direction}, 31 days, valid tests: {valid}, from {low} to {high}",
     },
     "tests.chart.share": {
-        "fr": " ; {met} sur {valid} tiennent la garantie de {rate}",
-        "en": "; {met} of {valid} meet the guarantee of {rate}",
+        "fr": " ; garantie de {rate} tenue par {met} sur {valid}",
+        "en": "; guarantee of {rate} met by {met} of {valid}",
     },
     "tests.chart.none": {
         "fr": "{direction}, 31 jours : aucun test valable",

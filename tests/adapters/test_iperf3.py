@@ -231,3 +231,10 @@ def test_the_program_dies_with_the_test_process() -> None:
             child.kill()
         # It serves one client, and ends with it: long before the test's own end.
         assert server.wait(timeout=20) is not None
+
+
+def test_what_only_tls_needs_is_not_loaded() -> None:
+    """OpenSSL takes 4 MB of the test process's 30, and iperf3 has no TLS."""
+    program = "import sys, netwatch.bandwidth.iperf3; print('ssl' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout.strip() == b"False"

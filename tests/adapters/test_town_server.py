@@ -38,6 +38,12 @@ def port(tmp_path: Path) -> Iterator[int]:
     ):
         assert theirs in text
         text = text.replace(theirs, ours)
+    last = "    location / { return 404; }"
+    assert last in text
+    text = text.replace(
+        last, read_lease_location().replace("/var/lib/town-server", str(tmp_path)) + last
+    )
+    (tmp_path / "lease").mkdir()
     (tmp_path / "town-server.conf").write_text(text, encoding="utf-8")
     folders = "".join(
         f"{name}_temp_path {tmp_path}/{name};"
@@ -51,6 +57,22 @@ def port(tmp_path: Path) -> Iterator[int]:
     command = ["nginx", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), "-e", "stderr"]
     with started(command, "127.0.0.1", port):
         yield port
+
+
+def read_lease_location() -> str:
+    """The block that the README has people copy."""
+    head, _, rest = (RECIPE / "README.md").read_text(encoding="utf-8").partition("location ~")
+    assert head.endswith("    ")
+    return f"location ~{rest[: rest.index('}' + chr(10) + chr(10))]}}}\n"
+
+
+def ask(port: int, method: str, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def measure(port: int, token: str) -> EngineFinding:
@@ -91,3 +113,22 @@ def test_the_unit_and_the_firewall_are_what_systemd_and_nft_understand() -> None
         text=True,
     )
     assert rules.returncode == 0, rules.stderr
+
+
+def test_the_lease_gives_a_minute_once_and_only_minutes(port: int) -> None:
+    """Made once, given back, made again; the folder that holds them cannot be removed."""
+    minute = "/lease/29924748/"
+    assert [ask(port, method, minute) for method in ("MKCOL", "MKCOL", "DELETE", "MKCOL")] == [
+        201,
+        405,
+        204,
+        201,
+    ]
+    assert [ask(port, "DELETE", path) for path in ("/lease/", "/lease/../", "/")] == [404] * 3
+    assert ask(port, "MKCOL", "/lease/no-minute/") == 404
+    assert ask(port, "MKCOL", minute) == 405
+
+
+def test_both_places_give_the_same_lease_recipe() -> None:
+    documented = (RECIPE.parents[1] / "docs" / "bandwidth.md").read_text(encoding="utf-8")
+    assert read_lease_location().partition("{")[0] in documented

@@ -69,8 +69,8 @@ def test_the_description_says_what_the_chart_shows() -> None:
     panel = build(build_tests())
     assert panel is not None
     assert panel.charts[0].description == (
-        "Down, 31 days: 111 valid tests, from 73.4\u202fMbit/s to 108\u202fMbit/s; "
-        "105 of 111 meet the guarantee of 100\u202fMbit/s"
+        "Down, 31 days, valid tests: 111, from 73.4\u202fMbit/s to 108\u202fMbit/s; "
+        "guarantee of 100\u202fMbit/s met by 105 of 111"
     )
     assert all(0 <= float(dot.y.rstrip("%")) <= 100 for dot in panel.charts[0].dots)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from netwatch.agent.bandwidth_child import ChildRun, build_command, run_child
+from netwatch.agent.bandwidth_child import ChildRun, _build_environment, build_command, run_child
 from netwatch.bandwidth.base import Counterpart, Job, Plan, Progress
 from netwatch.clock import SystemClock
 
@@ -179,3 +182,29 @@ def test_the_real_child_runs_without_our_environment() -> None:
     assert run.finding.engine == "iperf3"
     assert [each.reason for each in run.finding.directions] == ["unreachable"]
     assert os.environ.get("PYTHONPATH") is None or "netwatch" not in os.environ["PYTHONPATH"]
+
+
+def test_a_test_ends_with_the_agent_that_is_killed() -> None:
+    """Killed in mid-test: the child's connection closes at once, not when its time is over."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        job = Job(
+            counterpart=Counterpart(
+                engine="librespeed", url=f"http://127.0.0.1:{server.getsockname()[1]}/backend"
+            ),
+            plan=Plan(grace_ms=120_000),
+        )
+        parent = (
+            "import subprocess, sys;"
+            "child = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE);"
+            "child.stdin.write(sys.argv[1].encode()); child.stdin.close(); child.wait()"
+        )
+        given = msgspec.json.encode(job).decode()
+        command = [sys.executable, "-c", parent, given, *build_command()]
+        with subprocess.Popen(command, env=_build_environment()) as agent:
+            connection, _ = server.accept()
+            agent.kill()
+        with connection:
+            connection.settimeout(20)
+            while connection.recv(4_096):
+                pass

@@ -259,6 +259,23 @@ def test_a_test_that_was_cut_off_is_entered_as_interrupted(device: Device) -> No
     assert device.read_skips() == [(slots[1], "interrupted")]
 
 
+def test_the_very_first_test_that_was_cut_off_is_entered_too(device: Device) -> None:
+    """No row of any slot tells from when on tests were due: what was begun does."""
+    slots = plan_of(device)
+    begun = Begun(
+        run_id=device.run_id,
+        started_mono_ms=7,
+        started_ms=slots[0] + 10,
+        due_ms=slots[0],
+        reserved_bytes=1_000,
+    )
+    device.enter(lambda connection: append_begun(connection, begun))
+    device.clock.now_ms = slots[0] + 2 * MINUTE_MS
+    device.begin_run()
+    device.run(slots[0] + 10 * MINUTE_MS)
+    assert device.read_skips() == [(slots[0], "interrupted")]
+
+
 def test_time_in_which_no_engine_was_configured_had_no_slots(device: Device) -> None:
     """The agent ran then, and owed nobody a test."""
     slots = plan_of(device)
