@@ -48,7 +48,8 @@ class Noise:
 class Sender:
     """Sends on one blocking socket, in a thread of its own, what it is given, in that order.
 
-    ``begun`` requests and ``heads_bytes`` of their heads have been handed to the kernel so far;
+    ``begun`` requests, ``done`` of them whole, and ``heads_bytes`` of their heads have been
+    handed to the kernel so far;
     ``failure`` is what the kernel said when it took no more. The socket stays the caller's,
     who closes it only after `stop`.
     """
@@ -57,6 +58,7 @@ class Sender:
         self._socket, self._noise = stream, noise
         self._given: queue.SimpleQueue[tuple[bytes, int] | None] = queue.SimpleQueue()
         self.begun = 0
+        self.done = 0
         self.heads_bytes = 0
         self.failure: OSError | None = None
         self._thread = threading.Thread(target=self._send, name="upload", daemon=True)
@@ -88,5 +90,6 @@ class Sender:
                 self.heads_bytes += len(head)
                 while left:
                     left -= os.sendfile(number, self._noise.descriptor, 0, min(left, RANDOM_BYTES))
+                self.done += 1
         except OSError as error:
             self.failure = error

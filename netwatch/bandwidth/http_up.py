@@ -81,6 +81,7 @@ class UpStream:
         acknowledged = self._read_acknowledged()
         self._base = acknowledged or 0
         self._said = b""
+        self._leaving = False  # the far side ends after this answer, and takes the body first
         self._begun = self._answered = 0  # requests of this connection
         self._head = b""
         self._left = 0
@@ -123,6 +124,9 @@ class UpStream:
 
     def advance(self, events: int) -> None:
         """Read what was answered, send what there is room for. Trouble for a refusal."""
+        if self._leaving and self._is_sent():
+            self._reconnect()
+            return
         if events & ~select.EPOLLOUT:
             self._read_answers()
         if self._sender is not None:
@@ -148,6 +152,8 @@ class UpStream:
             self._head = self._head[sent:]
             return True
         if not self._left:
+            if self._leaving:
+                return False
             allowed = 1 if self._pipelines else 0
             if self._begun - self._answered > allowed:
                 self._wait_for(select.EPOLLIN)
@@ -182,6 +188,8 @@ class UpStream:
             if not piece:
                 ended = True
                 break
+            if self._leaving:
+                return  # whatever it says now, it has answered
             self._said += piece
             connection = self.connections
             self._take_answers(ended=False)
@@ -193,8 +201,14 @@ class UpStream:
             if connection == self.connections:
                 self._end("closed")
 
+    def _is_sent(self) -> bool:
+        """Whether the body of the newest answer is out, or never will be."""
+        if self._sender is None:
+            return self._begun > self._answered or not self._left
+        return self._sender.done >= self._answered or self._sender.failure is not None
+
     def _take_answers(self, *, ended: bool) -> None:
-        while self._said:
+        while self._said and not self._leaving:
             found = self._parse_answer(ended=ended)
             if found is None:
                 return
@@ -213,7 +227,11 @@ class UpStream:
                 raise Trouble("answer_invalid", f"{self._host} answers what was not asked")
             if answer.closes:
                 self._pipelines = False
-                self._reconnect()
+                self._leaving = True
+                if self._is_sent():
+                    self._reconnect()
+                else:  # answered before the body was there: it is still taken
+                    self._wait_for(select.EPOLLIN | select.EPOLLOUT)
                 return
             if self._sender is None:
                 self._wait_for(select.EPOLLIN | select.EPOLLOUT)
@@ -233,6 +251,9 @@ class UpStream:
 
     def _end(self, why: str) -> None:
         """The connection is gone: fair now and then where an answer had come on it."""
+        if self._leaving:
+            self._reconnect()
+            return
         self._abrupt_ends += 1
         if not self._answered or self._abrupt_ends > _MOST_ABRUPT_ENDS:
             raise Trouble(

@@ -34,7 +34,7 @@ def find_port(kind: int = socket.SOCK_STREAM) -> int:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
+    for _ in range(1_200):  # snmpd may look at its counters four times a minute
         if condition():
             return
         time.sleep(0.05)

@@ -216,7 +216,9 @@ def test_watching_goes_on_until_it_is_interrupted(tmp_path: Path) -> None:
     """One table after another where it is piped; an interruption ends it as shells expect."""
     with agent("a") as up:
         config = write_inventory(tmp_path, [("a", f'address = "{up.url}"')])
-        command = [sys.executable, "-m", "netwatch.cli.main", "fleet", "status",
+        # Whoever runs this in the background may have had interruptions ignored.
+        command = ["env", "--default-signal=INT",
+                   sys.executable, "-m", "netwatch.cli.main", "fleet", "status",
                    "--config", str(config), "--watch", "1"]  # fmt: skip
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
