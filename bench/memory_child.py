@@ -30,7 +30,8 @@ from netwatch.config.targets import complete_targets
 from netwatch.core.cadence import Cadence
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.probes.icmp_report import Counters, FinishedProbe, IcmpTarget, LoopReport
-from netwatch.records import Anchor, Check, Finding, HostFacts, Outcome, Role, Slot, StoreHealth
+from netwatch.records import Anchor, Check, Finding, HostFacts, Outcome, Role, Slot
+from netwatch.snapshot import StoreHealth
 from netwatch.store.batch import Batch
 from netwatch.store.books import BegunRun
 from netwatch.store.chain import close_days

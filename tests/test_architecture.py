@@ -16,6 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("records", "errors"),
     ("core",),
+    ("snapshot",),
     ("clock", "config", "probes", "bandwidth", "store", "outlets", "web", "report"),
     ("agent", "fleet"),
     ("cli",),

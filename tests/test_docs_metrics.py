@@ -8,7 +8,8 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from netwatch.outlets.prometheus import MetricsRenderer
-from netwatch.records import PushProblem, PushReason, PushState, Role, Verdict
+from netwatch.records import PushProblem, PushReason, Role, Verdict
+from netwatch.snapshot import PushState
 from tests.adapters.web_world import BANDWIDTH, build_snapshot, build_target, build_targets
 
 PUSH = PushState(

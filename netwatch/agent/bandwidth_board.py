@@ -13,7 +13,7 @@ from pathlib import Path
 from netwatch.clock import Clock
 from netwatch.core.bufferbloat import grade_test
 from netwatch.core.data_budget import find_month
-from netwatch.records import BandwidthView, DirectionView
+from netwatch.snapshot import BandwidthView, DirectionView
 from netwatch.store.bandwidth_books import BYTES_COUNTER, TESTS_COUNTER, BandwidthBooks, LastTest
 
 

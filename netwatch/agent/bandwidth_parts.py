@@ -21,7 +21,8 @@ from netwatch.bandwidth.base import Counterpart
 from netwatch.clock import Clock
 from netwatch.config.model import Settings
 from netwatch.errors import NetwatchError
-from netwatch.records import BandwidthView, Cause, Verdict
+from netwatch.records import Cause, Verdict
+from netwatch.snapshot import BandwidthView
 from netwatch.store.writer import Writer
 
 

@@ -30,7 +30,8 @@ from netwatch.probes.icmp_open import IcmpSockets, open_icmp_sockets
 from netwatch.probes.icmp_report import IcmpTarget
 from netwatch.probes.registry import PROBES
 from netwatch.probes.resolve import read_resolvers
-from netwatch.records import Check, HostFacts, Role, StoreFault, StoreHealth
+from netwatch.records import Check, HostFacts, Role, StoreFault
+from netwatch.snapshot import StoreHealth
 from netwatch.store.batch import Batch
 from netwatch.store.books import BegunRun
 from netwatch.store.chain import close_days

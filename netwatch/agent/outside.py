@@ -12,7 +12,8 @@ import msgspec
 
 from netwatch.core.cadence import Cadence
 from netwatch.probes.icmp_report import IcmpTarget
-from netwatch.records import Check, HostFacts, StoreHealth
+from netwatch.records import Check, HostFacts
+from netwatch.snapshot import StoreHealth
 from netwatch.store.batch import Batch
 from netwatch.store.books import BegunRun
 

@@ -17,7 +17,8 @@ import msgspec
 from netwatch.agent.line_source import MinuteLines
 from netwatch.core.push_problems import format_problem
 from netwatch.errors import StoreError
-from netwatch.records import PushProblem, PushReason, PushState, Receipt
+from netwatch.records import PushProblem, PushReason, Receipt
+from netwatch.snapshot import PushState
 from netwatch.store.spool import Claim, SpoolDepth
 
 _LOG = logging.getLogger(__name__)

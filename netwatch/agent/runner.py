@@ -44,14 +44,8 @@ from netwatch.core.judge import Judge, Standing
 from netwatch.core.round_plan import CadenceTarget
 from netwatch.errors import NetwatchError
 from netwatch.probes.icmp_report import LoopReport
-from netwatch.records import (
-    Check,
-    Outcome,
-    Role,
-    Round,
-    RoundProbe,
-    Snapshot,
-)
+from netwatch.records import Check, Outcome, Role, Round, RoundProbe
+from netwatch.snapshot import Snapshot
 from netwatch.store.lives import Told
 
 _LOG = logging.getLogger(__name__)

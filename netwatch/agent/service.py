@@ -30,7 +30,7 @@ from netwatch.clock import Clock, SystemClock
 from netwatch.config.model import Settings
 from netwatch.errors import NetwatchError
 from netwatch.outlets.prometheus import MetricsRenderer
-from netwatch.records import Snapshot
+from netwatch.snapshot import Snapshot
 from netwatch.store.attempts import WriterState
 from netwatch.store.books import PROVISIONAL_RUN
 from netwatch.store.queries import Reader

@@ -20,7 +20,8 @@ from netwatch.clock import Clock
 from netwatch.core.clockline import Clockline
 from netwatch.core.judge import IPV6, SERVICE, Judge, list_keys
 from netwatch.core.ledger import Key
-from netwatch.records import Check, Role, Snapshot, Span, TargetSnapshot, Verdict
+from netwatch.records import Check, Role, Span, Verdict
+from netwatch.snapshot import Snapshot, TargetSnapshot
 
 
 class Recent(msgspec.Struct, frozen=True, kw_only=True):

@@ -197,10 +197,10 @@ def _print(
     if not outages:
         click.echo("no failure of the line is on record")
         return
-    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2))
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 1))
     for heading in ("id", "from", "for", "cause"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("ticket", overflow="fold")
+    table.add_column("ticket", overflow="fold", min_width=6)
     for each in outages:
         merged = merge_annotations(annotations.get(each.id, ()))
         table.add_row(

@@ -24,15 +24,8 @@ from prometheus_client.registry import Collector
 
 from netwatch.outlets.prometheus_bandwidth import collect_bandwidth
 from netwatch.outlets.prometheus_push import collect_push
-from netwatch.records import (
-    CAUSES,
-    Histogram,
-    Snapshot,
-    StoreFault,
-    StoreHealth,
-    TargetSnapshot,
-    Verdict,
-)
+from netwatch.records import CAUSES, Histogram, StoreFault, Verdict
+from netwatch.snapshot import Snapshot, StoreHealth, TargetSnapshot
 
 #: The ``cause`` label of time that has none: an empty label would be no label.
 NO_CAUSE = "none"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from netwatch.records import BandwidthView, DirectionView
+from netwatch.snapshot import BandwidthView, DirectionView
 
 
 def collect_bandwidth(view: BandwidthView | None) -> Iterator[Metric]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from netwatch.records import PushState
+from netwatch.snapshot import PushState
 
 
 def collect_push(state: PushState | None) -> Iterator[Metric]:

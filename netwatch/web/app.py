@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from netwatch.records import Snapshot
+from netwatch.snapshot import Snapshot
 from netwatch.web.books import Books, SiteIdentity
 from netwatch.web.desk import Route
 from netwatch.web.request import Request

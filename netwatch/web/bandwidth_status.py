@@ -10,7 +10,7 @@ from datetime import UTC
 
 from netwatch.core.bufferbloat import add_delay
 from netwatch.core.calendars import local_time
-from netwatch.records import BandwidthView, DirectionView
+from netwatch.snapshot import BandwidthView, DirectionView
 
 
 def build_bandwidth_json(view: BandwidthView | None) -> dict[str, object] | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from netwatch.errors import StoreError
-from netwatch.records import Snapshot
+from netwatch.snapshot import Snapshot
 from netwatch.web.books import Books, SiteIdentity
 from netwatch.web.request import Request
 from netwatch.web.response import Response, build_json

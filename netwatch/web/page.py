@@ -15,7 +15,8 @@ import msgspec
 from netwatch.core.calendars import civil_date, day_start, month_window
 from netwatch.core.ledger import clip_spans
 from netwatch.errors import StoreError
-from netwatch.records import Role, Snapshot, Span
+from netwatch.records import Role, Span
+from netwatch.snapshot import Snapshot
 from netwatch.web.accounts import build_account
 from netwatch.web.books import Books, RttPoint, SiteIdentity
 from netwatch.web.chart import LatencyChart, build_latency_chart

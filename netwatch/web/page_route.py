@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from netwatch.records import Snapshot
+from netwatch.snapshot import Snapshot
 from netwatch.web.books import Books, SiteIdentity
 from netwatch.web.page import build_page
 from netwatch.web.paper import Paper

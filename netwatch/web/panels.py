@@ -11,7 +11,8 @@ from fractions import Fraction
 
 import msgspec
 
-from netwatch.records import Cause, Role, Snapshot, TargetSnapshot, Verdict
+from netwatch.records import Cause, Role, Verdict
+from netwatch.snapshot import Snapshot, TargetSnapshot
 from netwatch.web.accounts import Account
 from netwatch.web.books import SiteIdentity
 from netwatch.web.formats import (

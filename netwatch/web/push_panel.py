@@ -11,7 +11,7 @@ from datetime import tzinfo
 import msgspec
 
 from netwatch.core.push_problems import explain_problem
-from netwatch.records import PushState, Snapshot
+from netwatch.snapshot import PushState, Snapshot
 from netwatch.web.formats import format_decimal, format_duration, format_since
 from netwatch.web.speech import say
 

@@ -13,7 +13,8 @@ from fractions import Fraction
 
 from netwatch.core.calendars import civil_date, day_start, local_time, month_window
 from netwatch.core.push_problems import explain_problem
-from netwatch.records import CAUSES, PushState, Snapshot, Span, TargetSnapshot, Verdict
+from netwatch.records import CAUSES, Span, Verdict
+from netwatch.snapshot import PushState, Snapshot, TargetSnapshot
 from netwatch.web.accounts import Account, build_account
 from netwatch.web.bandwidth_status import build_bandwidth_json
 from netwatch.web.books import Books, SiteIdentity

@@ -11,7 +11,8 @@ from datetime import tzinfo
 import msgspec
 
 from netwatch.core.ledger import find_incidents
-from netwatch.records import Role, Snapshot, Span, TargetSnapshot, Verdict
+from netwatch.records import Role, Span, Verdict
+from netwatch.snapshot import Snapshot, TargetSnapshot
 from netwatch.web.formats import (
     format_date,
     format_duration,

@@ -13,7 +13,7 @@ import msgspec
 
 from netwatch.core.bufferbloat import add_delay, grade_test
 from netwatch.core.throughput import Direction
-from netwatch.records import BandwidthView
+from netwatch.snapshot import BandwidthView
 from netwatch.web.books import ThroughputRow
 from netwatch.web.formats import (
     NARROW,

@@ -18,16 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 from prometheus_client.registry import Collector
 
 from netwatch.outlets.prometheus import MetricsRenderer, render_metrics
-from netwatch.records import (
-    CAUSES,
-    Cause,
-    HostFacts,
-    Role,
-    Snapshot,
-    StoreFault,
-    StoreHealth,
-    Verdict,
-)
+from netwatch.records import CAUSES, Cause, HostFacts, Role, StoreFault, Verdict
+from netwatch.snapshot import Snapshot, StoreHealth
 from netwatch.web.app import build_routes
 from netwatch.web.request import Request
 from netwatch.web.response import encode_response

@@ -16,7 +16,8 @@ from netwatch.cli.push_status import build_push_lines
 from netwatch.core.push_problems import PUSH_WORDS, explain_problem, format_problem
 from netwatch.outlets.influx_answers import Answer, explain_answer
 from netwatch.outlets.prometheus import MetricsRenderer, render_metrics
-from netwatch.records import PushProblem, PushReason, PushState
+from netwatch.records import PushProblem, PushReason
+from netwatch.snapshot import PushState
 from netwatch.web.page import build_page
 from netwatch.web.paper import Paper
 from netwatch.web.push_panel import build_push_panel

@@ -16,7 +16,8 @@ import pytest
 
 from netwatch.errors import StoreError
 from netwatch.outlets.prometheus import render_metrics
-from netwatch.records import Snapshot, Span
+from netwatch.records import Span
+from netwatch.snapshot import Snapshot
 from netwatch.web.app import build_routes
 from netwatch.web.books import Books, RttPoint, ThroughputRow
 from netwatch.web.server import Server, build_server

@@ -11,20 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from netwatch.core.ledger import clip_spans, fill_unknown, join_equal
-from netwatch.records import (
-    BandwidthView,
-    Cause,
-    DirectionView,
-    Histogram,
-    HostFacts,
-    Role,
-    RttSummary,
-    Snapshot,
-    Span,
-    StoreHealth,
-    TargetSnapshot,
-    Verdict,
-)
+from netwatch.records import Cause, Histogram, HostFacts, Role, RttSummary, Span, Verdict
+from netwatch.snapshot import BandwidthView, DirectionView, Snapshot, StoreHealth, TargetSnapshot
 from netwatch.web.books import SiteIdentity
 
 #: Thursday 26 November 2026, 16:37:00 in Paris.

@@ -22,7 +22,8 @@ from netwatch.config.model import Latency, Settings, Site
 from netwatch.config.targets import complete_targets
 from netwatch.config.units import Milliseconds
 from netwatch.core.ledger import build_ledger
-from netwatch.records import Role, Round, RoundProbe, Snapshot, Span
+from netwatch.records import Role, Round, RoundProbe, Span
+from netwatch.snapshot import Snapshot
 from netwatch.store.batch import Batch
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal

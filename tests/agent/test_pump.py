@@ -31,7 +31,8 @@ from netwatch.config.model import (
 from netwatch.core.push_problems import format_problem
 from netwatch.errors import StoreError
 from netwatch.outlets.influx_client import NoAnswer
-from netwatch.records import MINUTE_MS, PushProblem, PushReason, PushState, Receipt, Role
+from netwatch.records import MINUTE_MS, PushProblem, PushReason, Receipt, Role
+from netwatch.snapshot import PushState
 from netwatch.store.spool import Claim, SpoolDepth
 from netwatch.store.writer import Writer
 from tests.adapters.influx_server import TAKEN, InfluxServer

@@ -12,7 +12,8 @@ from selenium.webdriver.common.by import By
 
 from bench.page_picture import open_browser, serve_world, show
 from netwatch.core.push_problems import explain_problem
-from netwatch.records import PushProblem, PushReason, PushState
+from netwatch.records import PushProblem, PushReason
+from netwatch.snapshot import PushState
 from tests.adapters.web_world import NOW_MS, World, build_world
 from tests.report.axe_core import install_axe, run_axe
 
