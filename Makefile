@@ -4,13 +4,15 @@ PYTHON := $(VENV)/bin/python
 NETWATCH := $(VENV)/bin/netwatch
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: help run test check bench lab soak deb deps-test
+.PHONY: help run test check audit bench lab soak deb docs deps-test
 help:
 	@echo "make run     install into .venv, write run/agent.toml from what is detected, run the agent"
 	@echo "make test    install what the tests need and run them all"
 	@echo "make check   ruff, strict mypy, architecture"
+	@echo "make audit   whether a library of the package has a known vulnerability"
 	@echo "make bench   every promised figure, as a table and as JSON"
 	@echo "make lab     an interactive lab network to try the agent in"
+	@echo "make docs    the documentation as a site, in build/site"
 	@echo "make deb     dist/netwatch_VERSION_ARCH.deb, for this architecture and Debian 12"
 	@echo "make soak    an hour of kills, two simulated days, a long watch: what held, as a table"
 
@@ -45,8 +47,15 @@ check: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 	$(PYTEST) -q tests/test_architecture.py
 
+audit: $(VENV)/.installed-dev
+	@$(PYTHON) deploy/agent/audit.py
+
 bench: deps-test
 	$(PYTHON) -m bench
+
+docs: $(VENV)/.installed-dev
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
 
 deb: $(VENV)/.installed
 	@PYTHON=$(PYTHON) deploy/agent/deb/build.sh

@@ -1,6 +1,6 @@
-"""docs/images/page.png: the real page of a simulated month, drawn by headless Chromium.
+"""docs/images/page.png and page.fr.png: the real page of a simulated month, by headless Chromium.
 
-Rule of this file: the picture is of the program as it is; only the site and its month
+Rule of this file: a picture is of the program as it is; only the site and its month
 are made up, and the page's head says so.
 """
 
@@ -23,7 +23,8 @@ from netwatch.web.app import build_routes
 from netwatch.web.server import Server, build_server
 from tests.adapters.web_world import SITE, World, build_world
 
-IMAGE = Path(__file__).parents[1] / "docs" / "images" / "page.png"
+_FOLDER = Path(__file__).parents[1] / "docs" / "images"
+IMAGES = {"en": _FOLDER / "page.png", "fr": _FOLDER / "page.fr.png"}
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -84,22 +85,24 @@ def show(
 
 
 def main() -> None:
-    """Write the picture."""
-    IMAGE.parent.mkdir(parents=True, exist_ok=True)
+    """Write the pictures."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         serve_world(build_world("down"), name="École Jean-Jaurès (simulation)") as server,
         open_browser() as browser,
     ):
-        show(browser, f"{server.url}?lang=en", width=1_100)
-        bottom = browser.execute_script(
-            "return document.getElementById('events').closest('section').getBoundingClientRect().top"
-        )
-        picture = browser.execute_cdp_cmd(
-            "Page.captureScreenshot",
-            {"clip": {"x": 0, "y": 0, "width": 1_100, "height": bottom, "scale": 1}},
-        )
-        IMAGE.write_bytes(base64.b64decode(picture["data"]))
-    print(f"{IMAGE.name}: {IMAGE.stat().st_size} bytes")
+        for language, image in IMAGES.items():
+            show(browser, f"{server.url}?lang={language}", width=1_100)
+            bottom = browser.execute_script(
+                "return document.getElementById('events').closest('section')"
+                ".getBoundingClientRect().top"
+            )
+            picture = browser.execute_cdp_cmd(
+                "Page.captureScreenshot",
+                {"clip": {"x": 0, "y": 0, "width": 1_100, "height": bottom, "scale": 1}},
+            )
+            image.write_bytes(base64.b64decode(picture["data"]))
+            print(f"{image.name}: {image.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

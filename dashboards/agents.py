@@ -6,6 +6,8 @@ Rule of this file: our own failures, which are never the operator's.
 from __future__ import annotations
 
 from dashboards.form import Column, Dashboard, Panel, Query, Row, Text, same
+from dashboards.pages import build_page
+from dashboards.panels import NAME, OPERATOR, SITE, build_table
 from dashboards.promql import SELECTED, describe
 
 
@@ -25,9 +27,9 @@ def _agents() -> Panel:
         f"max by (site) (netwatch_store_bytes{{{SELECTED}}})",
         f"max by (site) (process_resident_memory_bytes{{{SELECTED}}})",
     )
-    return Panel(
-        kind="table", title=Text("Agents", "Agents"),
-        description=Text(
+    return build_table(
+        Text("Agents", "Agents"),
+        Text(
             "When each agent's figures were last read, what it runs, what waits to be pushed, whether "
             "its clock is right (1: yes), the share of the month's test volume, and what the card has "
             "taken today. Longest silent first.",
@@ -35,16 +37,11 @@ def _agents() -> Panel:
             "l’horloge (1 : oui), part du volume mensuel de tests, et écritures du jour sur la carte. "
             "Le plus longtemps muet en premier.",
         ),
-        unit="short", width=24, height=14,
-        queries=tuple(Query(expression=each, instant=True, table=True) for each in figures),
-        transformations=(("merge", {}),),
-        sort=("Value #A", False),
-        columns=(
-            Column(field="site", title=same("site"),
-                   link="/d/netwatch-site{source}-{language}?var-site=${__value.raw}&${__url_time_range}",
-                   link_title=Text("the site's page", "page du site")),
-            Column(field="name", title=Text("name", "nom")),
-            Column(field="operator", title=Text("operator", "opérateur")),
+        figures,
+        (
+            SITE,
+            NAME,
+            OPERATOR,
             Column(field="Value #A", title=Text("last seen", "vu"), unit="dateTimeFromNow"),
             Column(field="version", title=same("version")),
             Column(field="Value #C", title=Text("queue, minutes", "file, minutes"), unit="short",
@@ -63,6 +60,8 @@ def _agents() -> Panel:
                    link="${__value.raw}", link_title=Text("open", "ouvrir")),
             Column(field="Value #B", title=same("B"), hidden=True),
         ),
+        ("Value #A", False),
+        height=14,
     )  # fmt: skip
 
 
@@ -112,13 +111,11 @@ def _over_time() -> tuple[Panel, ...]:
 
 def _words() -> tuple[Panel, ...]:
     def table(title: Text, description: Text, expression: str, *labels: str) -> Panel:
-        return Panel(
-            kind="table", title=title, description=description, unit="short", width=8, height=8,
-            queries=(Query(expression=expression, instant=True, table=True),),
-            columns=(
-                *(Column(field=each, title=same(each)) for each in labels),
-                Column(field="Value", title=Text("agents", "agents"), unit="short"),
-            ),
+        return build_table(
+            title, description, (expression,),
+            (*(Column(field=each, title=same(each)) for each in labels),
+             Column(field="Value", title=Text("agents", "agents"), unit="short")),
+            None, width=8,
         )  # fmt: skip
 
     return (
@@ -149,19 +146,12 @@ def _words() -> tuple[Panel, ...]:
 
 def build() -> Dashboard:
     """The agents of all chosen sites."""
-    return Dashboard(
-        name="agents",
-        title=Text("Agents", "Agents"),
-        description=Text(
-            "Whether the agents watch, and what waits on them.",
-            "Si les agents observent, et ce qui attend chez eux.",
-        ),
-        source="prometheus",
-        parts=(
-            _agents(),
-            Row(title=Text("Over time", "Dans le temps")),
-            *_over_time(),
-            Row(title=Text("To see to", "À traiter")),
-            *_words(),
-        ),
+    return build_page(
+        "agents",
+        "prometheus",
+        _agents(),
+        Row(title=Text("Over time", "Dans le temps")),
+        *_over_time(),
+        Row(title=Text("To see to", "À traiter")),
+        *_words(),
     )

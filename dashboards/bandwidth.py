@@ -7,36 +7,28 @@ Hours and weekdays are the viewer's own, because Grafana tells the time, not the
 from __future__ import annotations
 
 from dashboards.form import Column, Dashboard, Panel, Query, Row, Text, same
+from dashboards.pages import build_page
+from dashboards.panels import (
+    CONTRACT,
+    DOWN,
+    NAME,
+    OPERATOR,
+    PER_HOUR,
+    PER_WEEKDAY,
+    SITE,
+    UP,
+    build_by_time,
+    build_responsiveness,
+    build_table,
+)
 from dashboards.promql import NOW, SELECTED, build_guarantee, build_tests, describe
 
-_DOWN, _UP = Text("down", "descendant"), Text("up", "montant")
 _TESTS = "30m"
 
 
-def _by_time(title: Text, pattern: str, direction: str, width: int) -> Panel:
-    words = _DOWN if direction == "down" else _UP
-    return Panel(
-        kind="barchart",
-        title=Text(f"{title.en}, {words.en}", f"{title.fr}, {words.fr}"),
-        description=Text(
-            "Mean and worst goodput of the tests that count, in bit/s, in the viewer's time zone. Only "
-            "hours with tests have a bar. The town's lines are together unless one site is chosen.",
-            "Débit utile moyen et le plus faible des tests valables, en bit/s, dans le fuseau du "
-            "lecteur. Seules les heures avec des tests ont une barre. Toutes les lignes sont réunies, "
-            "sauf si un site est choisi.",
-        ),
-        unit="bps", least=0, width=width, height=9, x_field="Time",
-        queries=(Query(expression=f"{build_tests(direction, SELECTED)} * 8", table=True,
-                       interval=_TESTS),),
-        transformations=(
-            ("formatTime", {"timeField": "Time", "outputFormat": pattern, "useTimezone": True}),
-            ("groupBy", {"fields": {
-                "Time": {"operation": "groupby", "aggregations": []},
-                "Value": {"operation": "aggregate", "aggregations": ["mean", "min"]},
-            }}),
-            ("sortBy", {"fields": {}, "sort": [{"field": "Time"}]}),
-        ),
-    )  # fmt: skip
+def _by_time(title: Text, pattern: str, direction: str) -> Panel:
+    query = Query(expression=f"{build_tests(direction, SELECTED)} * 8", table=True, interval=_TESTS)
+    return build_by_time(title, pattern, DOWN if direction == "down" else UP, query)
 
 
 def build_kept(direction: str, by: str = "site", window: str = "$__range") -> str:
@@ -57,30 +49,21 @@ def _shares() -> Panel:
     line = describe(SELECTED, "name, operator, contract")
     rate = "netwatch_throughput_bytes_per_second"
     newest = 'max by (site) ({}{{direction="{}",{}}}) * 8'
-    return Panel(
-        kind="table",
-        title=Text("Share of tests at the guarantee", "Part des tests au débit garanti"),
-        description=Text(
+    return build_table(
+        Text("Share of tests at the guarantee", "Part des tests au débit garanti"),
+        Text(
             "Of the tests in the chosen time that count, the share that reached the guaranteed rate; "
             "beside it the share that the contract promises and the newest test.",
             "Parmi les tests valables de la période choisie, part de ceux qui ont atteint le débit "
             "garanti ; à côté, la part promise par le contrat et le dernier test.",
         ),
-        unit="short", width=24, height=10,
-        queries=tuple(Query(expression=each, instant=True, table=True) for each in (
+        (
             f"{build_kept('down')} {line}", build_kept("up"),
             f"max by (site) (netwatch:site_info{{{SELECTED}}} * on (contract) group_left () {promised})",
             newest.format(rate, "down", SELECTED), newest.format(rate, "up", SELECTED),
-        )),
-        transformations=(("merge", {}),),
-        sort=("Value #A", False),
-        columns=(
-            Column(field="site", title=same("site"),
-                   link="/d/netwatch-site{source}-{language}?var-site=${__value.raw}&${__url_time_range}",
-                   link_title=Text("the site's page", "page du site")),
-            Column(field="name", title=Text("name", "nom")),
-            Column(field="operator", title=Text("operator", "opérateur")),
-            Column(field="contract", title=Text("contract", "contrat")),
+        ),
+        (
+            SITE, NAME, OPERATOR, CONTRACT,
             Column(field="Value #A", title=Text("kept, down", "tenu, descendant"),
                    unit="percentunit", decimals=1),
             Column(field="Value #B", title=Text("kept, up", "tenu, montant"), unit="percentunit",
@@ -90,6 +73,8 @@ def _shares() -> Panel:
             Column(field="Value #D", title=Text("newest down", "dernier descendant"), unit="bps"),
             Column(field="Value #E", title=Text("newest up", "dernier montant"), unit="bps"),
         ),
+        ("Value #A", False),
+        height=10,
     )  # fmt: skip
 
 
@@ -108,47 +93,44 @@ def _by_operator() -> Panel:
 
 
 def _results() -> Panel:
-    return Panel(
-        kind="table", title=Text("Tests by result", "Tests par résultat"),
-        description=Text(
+    return build_table(
+        Text("Tests by result", "Tests par résultat"),
+        Text(
             "All tests of the agents' lives: “valid”, or the reason for which one does not count.",
             "Tous les tests de la vie des agents : « valid », ou la raison qui l’écarte.",
         ),
-        unit="short", width=12, height=7,
-        queries=(Query(expression="sort_desc(sum by (engine, result) "
-                       f"(netwatch_bandwidth_tests_total{{{SELECTED}}}))", instant=True, table=True),),
-        columns=(
+        (f"sort_desc(sum by (engine, result) (netwatch_bandwidth_tests_total{{{SELECTED}}}))",),
+        (
             Column(field="engine", title=Text("engine", "moteur")),
             Column(field="result", title=Text("result", "résultat")),
             Column(field="Value", title=same("tests"), unit="short"),
         ),
+        None,
+        width=12,
+        height=7,
     )  # fmt: skip
 
 
 def _lines() -> tuple[Panel, Panel]:
-    loaded = f"max by (site, direction) (netwatch_loaded_rtt_seconds{{{SELECTED}}})"
-    idle = f"max by (site) (netwatch_idle_rtt_seconds{{{SELECTED}}})"
-    responsive = Panel(
-        kind="line", title=Text("Responsiveness under load", "Réactivité sous charge"),
-        description=Text(
-            "Round trips a minute while a test loads the line; more is better. HTTP engines alone.",
-            "Allers-retours par minute pendant qu’un test charge la ligne ; plus est mieux. Moteurs "
-            "HTTP seulement.",
-        ),
-        unit="rpm", least=0, width=12, height=9,
-        queries=(Query(expression=f"max by (site) (netwatch_responsiveness_rpm{{{SELECTED}}})",
-                       legend=same("{{site}}")),),
-    )  # fmt: skip
+    # Of each hour the last reading: a page of a month reads 744 of them and not 89 280.
+    added = f"last_over_time(netwatch:added_delay_seconds:hourly{{{SELECTED}}}[65m])"
+    rpm = f"last_over_time(netwatch:responsiveness_rpm:hourly{{{SELECTED}}}[65m])"
+    responsive = build_responsiveness(
+        Query(
+            expression=f"max by (site) ({rpm})",
+            legend=same("{{site}}"),
+        )
+    )
     bloat = Panel(
         kind="line", title=Text("Delay that load adds, worst sites",
                                 "Délai ajouté par la charge, pires sites"),
         description=Text(
-            "Median round trip under load less that at rest, of the ten worst at each moment.",
-            "Temps aller-retour médian sous charge moins celui au repos, pour les dix pires à chaque "
+            "Round trip (p90) under load less that at rest, of the ten worst at each moment.",
+            "Temps aller-retour (p90) sous charge moins celui au repos, pour les dix pires à chaque "
             "instant.",
         ),
         unit="s", least=0, width=12, height=9,
-        queries=(Query(expression=f"topk(10, {loaded} - on (site) group_left () {idle})",
+        queries=(Query(expression=f"topk(10, max by (site, direction) ({added}))",
                        legend=same("{{site}} {{direction}}")),),
     )  # fmt: skip
     return responsive, bloat
@@ -156,27 +138,17 @@ def _lines() -> tuple[Panel, Panel]:
 
 def build() -> Dashboard:
     """Throughput of all chosen sites."""
-    hour, day = Text("By hour of day", "Par heure"), Text("By weekday", "Par jour de semaine")
-    return Dashboard(
-        name="bandwidth",
-        title=Text("Bandwidth", "Débit"),
-        description=Text(
-            "Throughput tests by hour and weekday, and how many reach the guaranteed rate.",
-            "Tests de débit par heure et par jour, et combien atteignent le débit garanti.",
-        ),
-        source="prometheus",
-        time=("now-30d", "now"),
-        refresh="15m",
-        parts=(
-            _by_time(hour, "HH", "down", 12),
-            _by_time(day, "E", "down", 12),
-            _by_time(hour, "HH", "up", 12),
-            _by_time(day, "E", "up", 12),
-            Row(title=Text("The guarantee", "Le débit garanti")),
-            _shares(),
-            _by_operator(),
-            _results(),
-            Row(title=Text("Under load", "Sous charge")),
-            *_lines(),
-        ),
+    return build_page(
+        "bandwidth",
+        "prometheus",
+        _by_time(PER_HOUR, "HH", "down"),
+        _by_time(PER_WEEKDAY, "E", "down"),
+        _by_time(PER_HOUR, "HH", "up"),
+        _by_time(PER_WEEKDAY, "E", "up"),
+        Row(title=Text("The guarantee", "Le débit garanti")),
+        _shares(),
+        _by_operator(),
+        _results(),
+        Row(title=Text("Under load", "Sous charge")),
+        *_lines(),
     )

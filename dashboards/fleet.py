@@ -6,10 +6,22 @@ Rule of this file: worst first. One row a site; what several sites share is the 
 from __future__ import annotations
 
 from dashboards.form import Column, Dashboard, Panel, Query, Row, Text, same
-from dashboards.promql import INCIDENTS, SELECTED, SITE, build_state, describe
-from dashboards.words import STATES
+from dashboards.pages import build_page
+from dashboards.panels import (
+    CAUSE,
+    CIRCUIT,
+    COMMUNE,
+    NAME,
+    OPERATOR,
+    SITE,
+    build_availability_column,
+    build_coverage_column,
+    build_state_column,
+    build_table,
+)
+from dashboards.promql import INCIDENTS, SELECTED, SITE_INFO, build_state, describe
+from dashboards.words import CODES, STATES
 
-SITE_LINK = "/d/netwatch-site{source}-{language}?var-site=${__value.raw}&${__url_time_range}"
 _ALL = ("down", "silent", "unknown", "degraded", "up")
 _SHARED = f'netwatch:site_cause{{verdict="down",cause=~"access|upstream",{SELECTED}}}'
 
@@ -22,12 +34,7 @@ def _count(state: str, title: Text) -> Query:
     )
 
 
-def _merge() -> tuple[tuple[str, dict[str, object]], ...]:
-    return (("merge", {}),)
-
-
 def _states() -> Panel:
-    words = {"up": 1, "degraded": 2, "unknown": 3, "silent": 4, "down": 5}
     return Panel(
         kind="stat",
         title=Text("Sites by state", "Sites par état"),
@@ -38,9 +45,9 @@ def _states() -> Panel:
             "joint l’agent depuis deux minutes ; on ne sait pas si sa ligne est coupée.",
         ),
         unit="short",
-        queries=tuple(_count(state, STATES[words[state]][0]) for state in _ALL),
+        queries=tuple(_count(state, STATES[CODES[state]][0]) for state in _ALL),
         colours={
-            text: STATES[words[state]][1] for state in _ALL for text in STATES[words[state]][0]
+            text: STATES[CODES[state]][1] for state in _ALL for text in STATES[CODES[state]][0]
         },
         width=24,
         height=4,
@@ -100,10 +107,9 @@ def _sites() -> Panel:
         f'max by (site) (netwatch:availability_ratio{{window="30d",{SELECTED}}})',
         f"max by (site) (netwatch:restore_used_ratio{{{SELECTED}}})",
     )
-    return Panel(
-        kind="table",
-        title=Text("Sites, worst first", "Sites, les plus graves d’abord"),
-        description=Text(
+    return build_table(
+        Text("Sites, worst first", "Sites, les plus graves d’abord"),
+        Text(
             "Each site's state, since when, by what cause, and how much of the last day is known. "
             "GTR: the share of the guaranteed restoration time that the present outage has used. "
             "A click on the site opens its page, one on its address the agent's own.",
@@ -111,43 +117,34 @@ def _sites() -> Panel:
             "GTR : part du temps de rétablissement garanti consommée par la coupure en cours. Un "
             "clic sur le site ouvre sa page, un clic sur l’adresse celle de l’agent.",
         ),
-        unit="short",
-        width=14,
-        height=14,
-        queries=tuple(Query(expression=each, instant=True, table=True) for each in figures),
-        transformations=_merge(),
-        sort=("Value #A", True),
-        columns=(
-            Column(field="site", title=same("site"), link=SITE_LINK,
-                   link_title=Text("the site's page", "page du site")),
-            Column(field="Value #A", title=Text("state", "état"), unit="none", state=True),
+        figures,
+        (
+            SITE,
+            build_state_column("Value #A"),
             Column(field="Value #B", title=Text("since", "depuis"), unit="dateTimeFromNow"),
-            Column(field="cause", title=same("cause")),
-            Column(field="Value #D", title=Text("coverage 24 h", "couverture 24 h"),
-                   unit="percentunit", decimals=1, warn=0.95, worse_below=True),
-            Column(field="Value #E", title=Text("availability 30 d", "disponibilité 30 j"),
-                   unit="percentunit", decimals=3),
+            CAUSE,
+            build_coverage_column("Value #D", Text("coverage 24 h", "couverture 24 h")),
+            build_availability_column("Value #E", Text("availability 30 d", "disponibilité 30 j")),
             Column(field="Value #F", title=Text("GTR used", "GTR consommée"),
                    unit="percentunit", decimals=0, warn=0.5),
-            Column(field="name", title=Text("name", "nom")),
-            Column(field="commune", title=same("commune")),
-            Column(field="operator", title=Text("operator", "opérateur")),
-            Column(field="circuit", title=Text("circuit", "ligne")),
+            NAME, COMMUNE, OPERATOR, CIRCUIT,
             Column(field="page", title=Text("agent", "agent"), link="${__value.raw}",
                    link_title=Text("the agent's own page", "page de l’agent")),
             Column(field="Value #C", title=same("C"), hidden=True),
         ),
+        ("Value #A", True),
+        width=14,
+        height=14,
     )  # fmt: skip
 
 
 def _operators() -> tuple[Panel, Panel]:
     down = f"count by (operator) ({_SHARED})"
-    sites = f"count by (operator) ({SITE}{{{SELECTED}}})"
+    sites = f"count by (operator) ({SITE_INFO}{{{SELECTED}}})"
     silent = f"count by (operator) (netwatch:site_silent{{{SELECTED}}})"
-    now = Panel(
-        kind="table",
-        title=Text("Outages that an operator's sites share", "Pannes communes à un opérateur"),
-        description=Text(
+    now = build_table(
+        Text("Outages that an operator's sites share", "Pannes communes à un opérateur"),
+        Text(
             "Sites of one operator that are down at once by its access network or beyond it. From "
             "3 sites and 30 % of them it is the operator's own outage (NetwatchOperatorOutage): "
             "one ticket names them all.",
@@ -155,23 +152,17 @@ def _operators() -> tuple[Panel, Panel]:
             "partir de 3 sites et de 30 %, c’est une panne de l’opérateur "
             "(NetwatchOperatorOutage) : un seul ticket les nomme tous.",
         ),
-        unit="short",
-        queries=tuple(
-            Query(expression=each, instant=True, table=True)
-            for each in (down, f"{down} / {sites}", silent, sites)
-        ),
-        transformations=_merge(),
-        sort=("Value #B", True),
-        columns=(
-            Column(field="operator", title=Text("operator", "opérateur")),
+        (down, f"{down} / {sites}", silent, sites),
+        (
+            OPERATOR,
             Column(field="Value #A", title=Text("sites down", "sites coupés"), unit="short", warn=3),
             Column(field="Value #B", title=Text("share", "part"), unit="percentunit", decimals=0,
                    warn=0.3),
             Column(field="Value #C", title=Text("silent", "muets"), unit="short"),
             Column(field="Value #D", title=Text("sites", "sites"), unit="short"),
         ),
+        ("Value #B", True),
         width=10,
-        height=8,
     )  # fmt: skip
     then = Panel(
         kind="line",
@@ -196,21 +187,14 @@ def _operators() -> tuple[Panel, Panel]:
 
 def build() -> Dashboard:
     """All sites on one page."""
-    return Dashboard(
-        name="fleet",
-        title=Text("Fleet", "Parc"),
-        description=Text(
-            "All sites: state, since when, by what cause, and what they share.",
-            "Tous les sites : état, depuis quand, pour quelle cause, et ce qu’ils ont en commun.",
-        ),
-        source="prometheus",
+    return build_page(
+        "fleet",
+        "prometheus",
+        _states(),
+        Row(title=Text("Sites", "Sites")),
+        _map(),
+        _sites(),
+        Row(title=Text("Operators", "Opérateurs")),
+        *_operators(),
         incidents=f"{INCIDENTS} * 1000 {describe(SELECTED, 'operator, circuit')}",
-        parts=(
-            _states(),
-            Row(title=Text("Sites", "Sites")),
-            _map(),
-            _sites(),
-            Row(title=Text("Operators", "Opérateurs")),
-            *_operators(),
-        ),
     )

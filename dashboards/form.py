@@ -74,7 +74,7 @@ class Column:
     hidden: bool = False
 
 
-Kind = Literal["stat", "line", "bars", "timeline", "table", "map", "barchart", "note"]
+Kind = Literal["stat", "line", "bars", "points", "timeline", "table", "map", "barchart", "note"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,8 @@ class Panel:
     #: What stands where there is nothing to show.
     nothing: Text = _NOTHING
     time_from: str | None = None
+    #: The least distance between two points of all its queries; no query of it has its own.
+    step: str | None = None
     x_field: str | None = None
     #: A stat that is marked from this value on.
     warn: float | None = None

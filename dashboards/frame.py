@@ -9,20 +9,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard, prometheus
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.cog.runtime import UnknownDataquery
 from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.form import Dashboard, Language, Query, Row, Source, Text
+from dashboards.form import Dashboard, Language, Row, Source, Text
 from dashboards.render import build_panel
+from dashboards.stores import STORES
 from dashboards.words import VERMILLION
 
-#: The `uid` of the data sources that deploy/central provisions.
-SOURCE_UIDS: dict[Source, str] = {"prometheus": "netwatch-prometheus", "influx": "netwatch-influx"}
-_TYPES: dict[Source, str] = {"prometheus": "prometheus", "influx": "influxdb"}
-_SUFFIXES: dict[Source, str] = {"prometheus": "", "influx": "-influx"}
 MAINTENANCE_TAG = "netwatch-maintenance"
 _LABELS = {
     "datasource": Text("data source", "source"),
@@ -38,7 +34,7 @@ def uid_of(name: str, source: Source, language: Language) -> str:
     >>> uid_of("site", "influx", "fr")
     'netwatch-site-influx-fr'
     """
-    return f"netwatch-{name}{_SUFFIXES[source]}-{language}"
+    return f"netwatch-{name}{STORES[source].suffix}-{language}"
 
 
 def render_dashboard(page: Dashboard, language: Language) -> str:
@@ -52,8 +48,9 @@ def render_dashboard(page: Dashboard, language: Language) -> str:
 
 def _build(page: Dashboard, language: Language) -> dashboard.Dashboard:
     source = page.source
-    reference = models.DataSourceRef(type_val=_TYPES[source], uid="${datasource}")
-    title = f"netwatch · {page.title.say(language)}" + (" (InfluxDB)" if source == "influx" else "")
+    store = STORES[source]
+    reference = models.DataSourceRef(type_val=store.kind, uid="${datasource}")
+    title = f"netwatch · {page.title.say(language)}{store.title}"
     builder = (
         dashboard.Dashboard(title)
         .uid(uid_of(page.name, source, language))
@@ -84,26 +81,27 @@ def _build(page: Dashboard, language: Language) -> dashboard.Dashboard:
             builder.with_row(dashboard.Row(part.title.say(language)))
         else:
             targets = [
-                _build_target(source, query, chr(ord("A") + number), language, reference)
+                store.build_target(query, chr(ord("A") + number), language, reference)
                 for number, query in enumerate(part.queries)
             ]
-            builder.with_panel(build_panel(part, language, _SUFFIXES[source], reference, targets))
+            builder.with_panel(build_panel(part, language, store.suffix, reference, targets))
     return builder
 
 
 def _build_variables(
     page: Dashboard, language: Language, reference: models.DataSourceRef
-) -> list[Any]:
-    uid = SOURCE_UIDS[page.source]
+) -> list[Builder[models.VariableModel]]:
+    store = STORES[page.source]
+    uid = store.uid
     chosen = models.VariableOption(selected=True, text=uid, value=uid)
     datasource = (
         dashboard.DatasourceVariable("datasource")
         .label(_LABELS["datasource"].say(language))
-        .type(_TYPES[page.source])
+        .type(store.kind)
         .current(chosen)
     )
-    variables: list[Any] = [datasource]
-    for name, query in _variable_queries(page.source):
+    variables: list[Builder[models.VariableModel]] = [datasource]
+    for name, query in store.variables:
         single = page.one_site and name == "site"
         variable = (
             dashboard.QueryVariable(name)
@@ -120,66 +118,6 @@ def _build_variables(
             variable.all_value(".*").current(everything)
         variables.append(variable)
     return variables
-
-
-def _variable_queries(source: Source) -> list[tuple[str, str]]:
-    if source == "influx":
-        # Points have no commune (docs/push.md).
-        return [
-            ("operator", 'SHOW TAG VALUES FROM "netwatch_ledger" WITH KEY = "operator"'),
-            (
-                "site",
-                'SHOW TAG VALUES FROM "netwatch_ledger" WITH KEY = "site"'
-                ' WHERE "operator" =~ /^$operator$/',
-            ),
-        ]
-    info = "netwatch:site_info"
-    chosen = 'operator=~"$operator"'
-    return [
-        ("operator", f"label_values({info}, operator)"),
-        ("commune", f"label_values({info}{{{chosen}}}, commune)"),
-        ("site", f'label_values({info}{{{chosen},commune=~"$commune"}}, site)'),
-    ]
-
-
-def _build_target(
-    source: Source, query: Query, letter: str, language: Language, reference: models.DataSourceRef
-) -> Any:  # noqa: ANN401 - a builder of the SDK
-    if source == "influx":
-        return InfluxTarget(query, letter, language, reference)
-    target = prometheus.Dataquery().expr(query.expression).ref_id(letter).datasource(reference)
-    if query.instant:
-        target.instant()
-    else:
-        target.range()
-    target.format(PromQueryFormat.TABLE if query.table else PromQueryFormat.TIME_SERIES)
-    if legend := query.legend.say(language):
-        target.legend_format(legend)
-    if query.interval is not None:
-        target.interval(query.interval)
-    return target
-
-
-class InfluxTarget:
-    """An InfluxQL query as Grafana's InfluxDB data source keeps it; the SDK has no builder for it."""
-
-    def __init__(
-        self, query: Query, letter: str, language: Language, reference: models.DataSourceRef
-    ) -> None:
-        document = {
-            "refId": letter,
-            "datasource": reference.to_json(),
-            "rawQuery": True,
-            "query": query.expression,
-            "resultFormat": "table" if query.table else "time_series",
-        }
-        if legend := query.legend.say(language):
-            document["alias"] = legend
-        self._document = document
-
-    def build(self) -> UnknownDataquery:
-        """The query's model."""
-        return UnknownDataquery(self._document)
 
 
 def _incidents(
@@ -209,20 +147,7 @@ def _maintenance(language: Language) -> dashboard.AnnotationQuery:
 
 
 def _finish_annotations(document: dict[str, Any], page: Dashboard, language: Language) -> None:
-    """What the data sources read of an annotation, which the SDK's model has no fields for."""
-    words = Text("down", "coupée").say(language)
+    """What the data source reads of a mark, which the SDK's model has no fields for."""
     for each in document["annotations"]["list"]:
-        if "expr" not in each:
-            continue
-        if page.source == "prometheus":
-            # The value is the incident's beginning, in milliseconds.
-            each |= {"step": "60s", "titleFormat": "{{site}} · " + words,
-                     "textFormat": "{{operator}} {{circuit}}", "tagKeys": "site,operator",
-                     "useValueForTime": True}  # fmt: skip
-        else:
-            query = each.pop("expr")
-            each["target"] = {"refId": "Anno", "query": query, "rawQuery": True,
-                              "resultFormat": "table", "limit": 1000, "matchAny": False,
-                              "tags": [], "type": "tags"}  # fmt: skip
-            each |= {"titleColumn": "site", "textColumn": "cause", "tagsColumn": "operator",
-                     "timeEndColumn": "end"}  # fmt: skip
+        if "expr" in each:
+            each.update(STORES[page.source].describe_mark(each.pop("expr"), language))

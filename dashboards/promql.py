@@ -12,8 +12,9 @@ from dashboards.words import CODES
 #: The chosen sites of the fleet, and the one site of a page about one.
 SELECTED = 'operator=~"$operator",commune=~"$commune",site=~"$site"'
 ONE = 'site="$site"'
-SITE = "netwatch:site_info"
+SITE_INFO = "netwatch:site_info"
 HELD = "netwatch:link_seconds:held"
+HOURLY = "netwatch:link_seconds:hourly"
 #: The inventory as it is at the end of the page's time: it may be younger than the books.
 NOW = " @ end()"
 INCIDENTS = "netwatch:incident_start_timestamp_seconds"
@@ -21,12 +22,12 @@ INCIDENTS = "netwatch:incident_start_timestamp_seconds"
 
 def describe(chosen: str, labels: str) -> str:
     """Multiplies a figure by site by 1 and gives it labels of the inventory."""
-    return f"* on (site) group_left ({labels}) {SITE}{{{chosen}}}"
+    return f"* on (site) group_left ({labels}) {SITE_INFO}{{{chosen}}}"
 
 
 def only(chosen: str) -> str:
     """Keeps the figures of the chosen sites alone."""
-    return f"and on (site) {SITE}{{{chosen}}}{NOW}"
+    return f"and on (site) {SITE_INFO}{{{chosen}}}{NOW}"
 
 
 def build_state(chosen: str, *states: str) -> str:
@@ -54,14 +55,20 @@ def build_growth(chosen: str, verdicts: str, window: str = "$__range") -> str:
     )
 
 
+def build_yearly_growth(chosen: str, verdicts: str, window: str) -> str:
+    """As `build_growth`, from the readings of each full hour: for months on end."""
+    counted = f'{HOURLY}{{verdict=~"{verdicts}"}}'
+    return (
+        f"sum by (site) (\n"
+        f"  clamp_min(last_over_time({counted}[3h]) - (last_over_time({counted}[3h] offset {window})), 0)\n"
+        f"  or last_over_time({counted}[3h])\n"
+        f") {only(chosen)}"
+    )
+
+
 def build_tests(direction: str, chosen: str) -> str:
     """The goodput of a test, at the first half-hour after it and nowhere else."""
-    began = "netwatch_bandwidth_test_timestamp_seconds"
-    return (
-        f'(max by (site) (netwatch_throughput_bytes_per_second{{direction="{direction}",{chosen}}})'
-        f" and on (site) (max by (site) ({began}{{{chosen}}})"
-        f" != max by (site) (last_over_time({began}{{{chosen}}}[1d] offset 30m))))"
-    )
+    return f'max by (site) (netwatch:test_bytes_per_second{{direction="{direction}",{chosen}}})'
 
 
 def build_guarantee(direction: str, chosen: str, at: str = "") -> str:
@@ -71,6 +78,6 @@ def build_guarantee(direction: str, chosen: str, at: str = "") -> str:
     the page's time, whenever the tests were.
     """
     return (
-        f"max by (site) ({SITE}{{{chosen}}}{at} * on (contract) group_left () "
+        f"max by (site) ({SITE_INFO}{{{chosen}}}{at} * on (contract) group_left () "
         f'netwatch:contract_guaranteed_bytes_per_second{{direction="{direction}"}}{at})'
     )

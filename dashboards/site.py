@@ -6,7 +6,18 @@ Rule of this file: what was watched and what was not are told apart on every pan
 from __future__ import annotations
 
 from dashboards.form import Column, Dashboard, Panel, Query, Row, Text, same
-from dashboards.promql import INCIDENTS, ONE, SITE, build_state, describe
+from dashboards.pages import build_page
+from dashboards.panels import (
+    CAUSE,
+    CIRCUIT,
+    COMMUNE,
+    CONTRACT,
+    NAME,
+    OPERATOR,
+    build_seconds_column,
+    build_table,
+)
+from dashboards.promql import INCIDENTS, ONE, SITE_INFO, build_state, describe
 from dashboards.site_measures import build_latency, build_throughput
 from dashboards.words import VERDICT_COLOURS
 
@@ -39,23 +50,19 @@ def _now() -> tuple[Panel, ...]:
         queries=(Query(expression=build_state(ONE, "down", "silent", "unknown", "degraded", "up"),
                        legend=same("{{site}}"), instant=True),),
     )  # fmt: skip
-    info = Panel(
-        kind="table", title=Text("Line and contract", "Ligne et contrat"),
-        description=Text(
+    info = build_table(
+        Text("Line and contract", "Ligne et contrat"),
+        Text(
             "From the inventory. The address leads to the agent's own page, which works without "
             "internet; the contract's hours are those in which its time to restore runs.",
             "D’après l’inventaire. L’adresse mène à la page de l’agent, qui fonctionne sans "
             "internet ; les heures du contrat sont celles où court le délai de rétablissement.",
         ),
-        unit="string", width=20, height=5,
-        queries=(Query(expression=f"{SITE}{{{ONE}}}", instant=True, table=True),),
-        columns=(
-            Column(field="name", title=Text("name", "nom")),
-            Column(field="commune", title=same("commune")),
-            Column(field="operator", title=Text("operator", "opérateur")),
-            Column(field="circuit", title=Text("circuit", "ligne")),
+        (f"{SITE_INFO}{{{ONE}}}",),
+        (
+            NAME, COMMUNE, OPERATOR, CIRCUIT,
             Column(field="technology", title=Text("technology", "technologie")),
-            Column(field="contract", title=Text("contract", "contrat")),
+            CONTRACT,
             Column(field="hours", title=Text("hours", "heures")),
             Column(field="timezone", title=Text("zone", "fuseau")),
             Column(field="page", title=same("agent"), link="${__value.raw}",
@@ -63,6 +70,8 @@ def _now() -> tuple[Panel, ...]:
             *(Column(field=each, title=same(each), hidden=True)
               for each in ("Value", "__name__", "site", "latitude", "longitude", "instance", "job")),
         ),
+        None,
+        width=20, height=5, unit="string",
     )  # fmt: skip
     return state, info
 
@@ -111,7 +120,7 @@ def _timelines() -> tuple[Panel, ...]:
 def _commitment() -> tuple[Panel, ...]:
     measured = "netwatch:availability_ratio"
     target = (
-        f"max by (site) ({SITE}{{{ONE}}} * on (contract) group_left () "
+        f"max by (site) ({SITE_INFO}{{{ONE}}} * on (contract) group_left () "
         "netwatch:contract_availability_target)"
     )
     low = f'max by (site) (netwatch:availability_low_ratio{{window="30d",{ONE}}})'
@@ -180,7 +189,7 @@ def _commitment() -> tuple[Panel, ...]:
                 "que la ligne n’est pas coupée.",
             ),
             ((used, same("GTR")),),
-            decimals=0, warn=0.5, width=6,
+            decimals=0, warn=0.5, width=12,
         ),
         _figure(
             Text("Present outage, contract's hours", "Coupure en cours, heures du contrat"),
@@ -191,7 +200,7 @@ def _commitment() -> tuple[Panel, ...]:
                 "la ligne n’est pas coupée.",
             ),
             ((covered, same("{{hours}}")),),
-            unit="s", decimals=0, width=6,
+            unit="s", decimals=0, width=12,
         ),
     )  # fmt: skip
 
@@ -221,49 +230,36 @@ def _incidents() -> tuple[Panel, ...]:
                    unit="dateTimeAsIso"),
         ),
     )  # fmt: skip
-    causes = Panel(
-        kind="table", title=Text("30 days by verdict and cause", "30 jours par verdict et cause"),
-        description=Text(
+    causes = build_table(
+        Text("30 days by verdict and cause", "30 jours par verdict et cause"),
+        Text(
             "Seconds under each verdict and cause in the agent's books over 30 days.",
             "Secondes sous chaque verdict et chaque cause dans les livres de l’agent sur 30 jours.",
         ),
-        unit="s", width=12, height=8,
-        queries=(Query(expression="sort_desc(sum by (verdict, cause) "
-                       f'(netwatch:link_seconds:window{{window="30d",{ONE}}}))',
-                       instant=True, table=True),),
-        sort=("Value", True),
-        columns=(
-            Column(field="verdict", title=same("verdict")),
-            Column(field="cause", title=same("cause")),
-            Column(field="Value", title=Text("time", "durée"), unit="s"),
-        ),
+        (f'sort_desc(sum by (verdict, cause) (netwatch:link_seconds:window{{window="30d",{ONE}}}))',),
+        (Column(field="verdict", title=same("verdict")), CAUSE,
+         build_seconds_column("Value", Text("time", "durée"))),
+        ("Value", True),
+        width=12, unit="s",
     )  # fmt: skip
     return seen, causes
 
 
 def build() -> Dashboard:
     """One site."""
-    return Dashboard(
-        name="site",
-        title=Text("Site", "Site"),
-        description=Text(
-            "One site: its line, the commitment, latency, throughput.",
-            "Un site : sa ligne, l’engagement, la latence, le débit.",
-        ),
-        source="prometheus",
-        one_site=True,
+    return build_page(
+        "site",
+        "prometheus",
+        *_now(),
+        Row(title=Text("The line", "La ligne")),
+        *_timelines(),
+        Row(title=Text("The commitment", "L’engagement")),
+        *_commitment(),
+        Row(title=same("Incidents")),
+        *_incidents(),
+        Row(title=Text("Latency and loss", "Latence et perte")),
+        *build_latency(),
+        Row(title=Text("Throughput", "Débit")),
+        *build_throughput(),
         incidents=f"{INCIDENTS}{{{ONE}}} * 1000 {describe(ONE, 'operator, circuit')}",
-        parts=(
-            *_now(),
-            Row(title=Text("The line", "La ligne")),
-            *_timelines(),
-            Row(title=Text("The commitment", "L’engagement")),
-            *_commitment(),
-            Row(title=same("Incidents")),
-            *_incidents(),
-            Row(title=Text("Latency and loss", "Latence et perte")),
-            *build_latency(),
-            Row(title=Text("Throughput", "Débit")),
-            *build_throughput(),
-        ),
     )

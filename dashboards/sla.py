@@ -7,30 +7,51 @@ contract's hours, with exclusions and penalties, is the report's and is said to 
 from __future__ import annotations
 
 from dashboards.form import Column, Dashboard, Panel, Query, Row, Text, same
-from dashboards.promql import HELD, INCIDENTS, NOW, SELECTED, SITE, build_growth, describe
+from dashboards.pages import build_page
+from dashboards.panels import (
+    CONTRACT,
+    NAME,
+    OPERATOR,
+    SITE,
+    build_availability_column,
+    build_coverage_column,
+    build_seconds_column,
+    build_table,
+)
+from dashboards.promql import (
+    HOURLY,
+    INCIDENTS,
+    NOW,
+    SELECTED,
+    SITE_INFO,
+    build_growth,
+    build_yearly_growth,
+    describe,
+)
 
 _LENGTHS = (28, 29, 30, 31)
 _YEAR = "365d"
+_TARGET = Text("target", "engagement")
 
 
 def build_month(verdicts: str) -> str:
     """PromQL for the seconds by site of the month that ended at this first of the month, UTC."""
-    counted = f'{HELD}{{verdict=~"{verdicts}"}}'
+    counted = f'{HOURLY}{{verdict=~"{verdicts}"}}'
     # At 00:00 of the first, the day before is in the month that is asked for.
     length = "days_in_month(vector(time() - 43200))"
     before = "\n    or ".join(
-        f"(last_over_time({counted}[1h] offset {days}d) and on () {length} == {days})"
+        f"(last_over_time({counted}[3h] offset {days}d) and on () {length} == {days})"
         for days in _LENGTHS
     )
     return (
-        f"sum by (site) (clamp_min({counted} - (\n    {before}\n  ), 0)) "
+        f"sum by (site) (clamp_min(last_over_time({counted}[3h]) - (\n    {before}\n  ), 0)) "
         f"and on () day_of_month() == 1"
     )
 
 
 def build_monthly_share(label: str) -> str:
     """Availability of all of an operator's, or a contract's, known time in that month."""
-    line = f"* on (site) group_left ({label}) {SITE}{{{SELECTED}}}{NOW}"
+    line = f"* on (site) group_left ({label}) {SITE_INFO}{{{SELECTED}}}{NOW}"
     return (
         f"1 - sum by ({label}) (({build_month('down')}) {line})\n"
         f"/ sum by ({label}) (({build_month('up|degraded|down')}) {line})"
@@ -59,14 +80,13 @@ def _ranking() -> Panel:
     down, known, booked = (build_growth(SELECTED, verdicts) for verdicts in
                            ("down", "up|degraded|down", "up|degraded|down|unknown"))  # fmt: skip
     target = (
-        f"max by (site) ({SITE}{{{SELECTED}}} * on (contract) group_left () "
+        f"max by (site) ({SITE_INFO}{{{SELECTED}}} * on (contract) group_left () "
         "netwatch:contract_availability_target)"
     )
     used = f"max by (site) (max_over_time(netwatch:restore_used_ratio{{{SELECTED}}}[$__range]))"
-    return Panel(
-        kind="table",
-        title=Text("Sites over the chosen time", "Sites sur la période choisie"),
-        description=Text(
+    return build_table(
+        Text("Sites over the chosen time", "Sites sur la période choisie"),
+        Text(
             "For the time range of the page (the last month when it opens): the difference of the "
             "agents' counters at its end and at its beginning. GTR: the largest share of the "
             "guaranteed time that an outage used, as far as it was seen while it lasted.",
@@ -74,69 +94,52 @@ def _ranking() -> Panel:
             "agents entre sa fin et son début. GTR : plus grande part du délai garanti consommée par "
             "une coupure, pour autant qu’elle ait été vue pendant qu’elle durait.",
         ),
-        unit="short", width=24, height=12,
-        queries=tuple(Query(expression=each, instant=True, table=True) for each in (
-            f"(1 - ({down}) / ({known} > 0)) {line}", target, down, f"({known}) / ({booked})", used,
-        )),
-        transformations=(("merge", {}),),
-        sort=("Value #A", False),
-        columns=(
-            Column(field="site", title=same("site"),
-                   link="/d/netwatch-site{source}-{language}?var-site=${__value.raw}&${__url_time_range}",
-                   link_title=Text("the site's page", "page du site")),
-            Column(field="name", title=Text("name", "nom")),
-            Column(field="operator", title=Text("operator", "opérateur")),
-            Column(field="contract", title=Text("contract", "contrat")),
-            Column(field="Value #A", title=Text("availability", "disponibilité"),
-                   unit="percentunit", decimals=3),
-            Column(field="Value #B", title=Text("target", "engagement"), unit="percentunit",
-                   decimals=3),
-            Column(field="Value #C", title=Text("down", "coupée"), unit="s"),
-            Column(field="Value #D", title=Text("coverage", "couverture"), unit="percentunit",
-                   decimals=2, warn=0.95, worse_below=True),
+        (f"(1 - ({down}) / ({known} > 0)) {line}", target, down, f"({known}) / ({booked})", used),
+        (
+            SITE, NAME, OPERATOR, CONTRACT,
+            build_availability_column("Value #A"),
+            build_availability_column("Value #B", _TARGET),
+            build_seconds_column("Value #C"),
+            build_coverage_column("Value #D"),
             Column(field="Value #E", title=Text("worst GTR", "pire GTR"), unit="percentunit",
                    decimals=0, warn=1),
         ),
+        ("Value #A", False),
+        height=12,
     )  # fmt: skip
 
 
 def _thirty_days() -> Panel:
     counted = 'netwatch:counted_seconds:window{window="30d"}'
     known = 'netwatch:known_seconds:window{window="30d"}'
-    line = f"* on (site) group_left (operator, contract) {SITE}{{{SELECTED}}}"
+    line = f"* on (site) group_left (operator, contract) {SITE_INFO}{{{SELECTED}}}"
     by = "by (operator, contract)"
-    return Panel(
-        kind="table",
-        title=Text("Last 30 days by operator and contract",
-                   "30 derniers jours par opérateur et contrat"),
-        description=Text(
+    return build_table(
+        Text("Last 30 days by operator and contract",
+             "30 derniers jours par opérateur et contrat"),
+        Text(
             "Availability by the causes that each contract counts, its target, and how many sites are "
             "below it.",
             "Disponibilité selon les causes que compte chaque contrat, engagement, et nombre de sites "
             "en dessous.",
         ),
-        unit="short", width=24, height=8,
-        queries=tuple(Query(expression=each, instant=True, table=True) for each in (
+        (
             f"1 - sum {by} ({counted} {line}) / sum {by} ({known} {line})",
-            f"max {by} ({SITE}{{{SELECTED}}} * on (contract) group_left () "
+            f"max {by} ({SITE_INFO}{{{SELECTED}}} * on (contract) group_left () "
             "netwatch:contract_availability_target)",
             f'count {by} (netwatch:burn_rate{{window="30d",{SELECTED}}} > 1) '
-            f"or count {by} ({SITE}{{{SELECTED}}}) * 0",
-            f"count {by} ({SITE}{{{SELECTED}}})",
-        )),
-        transformations=(("merge", {}),),
-        sort=("Value #A", False),
-        columns=(
-            Column(field="operator", title=Text("operator", "opérateur")),
-            Column(field="contract", title=Text("contract", "contrat")),
-            Column(field="Value #A", title=Text("availability", "disponibilité"),
-                   unit="percentunit", decimals=3),
-            Column(field="Value #B", title=Text("target", "engagement"), unit="percentunit",
-                   decimals=3),
+            f"or count {by} ({SITE_INFO}{{{SELECTED}}}) * 0",
+            f"count {by} ({SITE_INFO}{{{SELECTED}}})",
+        ),
+        (
+            OPERATOR, CONTRACT,
+            build_availability_column("Value #A"),
+            build_availability_column("Value #B", _TARGET),
             Column(field="Value #C", title=Text("sites below target", "sites sous l’engagement"),
                    warn=1, unit="short"),
             Column(field="Value #D", title=same("sites"), unit="short"),
         ),
+        ("Value #A", False),
     )  # fmt: skip
 
 
@@ -158,10 +161,10 @@ def _restore() -> Panel:
 
 def _yearly() -> Panel:
     allowed = (
-        f"max by (site) ({SITE}{{{SELECTED}}}{NOW} * on (contract) group_left () "
+        f"max by (site) ({SITE_INFO}{{{SELECTED}}}{NOW} * on (contract) group_left () "
         f"netwatch:contract_yearly_interruption_seconds{NOW})"
     )
-    down = build_growth(SELECTED, "down", _YEAR)
+    down = build_yearly_growth(SELECTED, "down", _YEAR)
     return Panel(
         kind="line", title=Text("Yearly interruption (IMS) left", "IMS restante"),
         description=Text(
@@ -179,26 +182,17 @@ def _yearly() -> Panel:
 
 def build() -> Dashboard:
     """Commitments of all chosen sites."""
-    return Dashboard(
-        name="sla",
-        title=Text("SLA", "Engagements"),
-        description=Text(
-            "Commitments month by month, by operator and contract; GTR and IMS.",
-            "Engagements mois par mois, par opérateur et par contrat ; GTR et IMS.",
-        ),
-        source="prometheus",
-        time=("now-1M/M", "now-1M/M"),
-        refresh="5m",
+    return build_page(
+        "sla",
+        "prometheus",
+        Row(title=Text("Month by month", "Mois par mois")),
+        _months("operator", Text("Availability by operator", "Disponibilité par opérateur")),
+        _months("contract", Text("Availability by contract", "Disponibilité par contrat")),
+        Row(title=Text("The chosen time", "La période choisie")),
+        _ranking(),
+        Row(title=Text("Commitments", "Engagements")),
+        _thirty_days(),
+        _restore(),
+        _yearly(),
         incidents=f"{INCIDENTS} * 1000 {describe(SELECTED, 'operator, circuit')}",
-        parts=(
-            Row(title=Text("Month by month", "Mois par mois")),
-            _months("operator", Text("Availability by operator", "Disponibilité par opérateur")),
-            _months("contract", Text("Availability by contract", "Disponibilité par contrat")),
-            Row(title=Text("The chosen time", "La période choisie")),
-            _ranking(),
-            Row(title=Text("Commitments", "Engagements")),
-            _thirty_days(),
-            _restore(),
-            _yearly(),
-        ),
     )
