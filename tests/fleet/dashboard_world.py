@@ -23,7 +23,7 @@ from netwatch.fleet.inventory import build_inventory
 from netwatch.fleet.model import Inventory
 from netwatch.fleet.recording_rules import build_recording_groups
 from netwatch.fleet.rules import build_rules, write_rules
-from netwatch.fleet.series import COUNTER, HELD
+from netwatch.fleet.series import ADDED_DELAY, COUNTER, HELD, HOURLY, RESPONSIVENESS, TESTED
 from netwatch.fleet.targets import build_labels, build_scrape_jobs, render_targets
 from netwatch.records import CAUSES
 from tests.fleet.prometheus_server import PrometheusServer, prometheus
@@ -152,6 +152,11 @@ def build_present(site: str, state: tuple[str, str, str], at_s: int, now_s: int)
     return samples
 
 
+def is_new(at_s: int) -> bool:
+    """Whether the newest test was seen within the half-hour before, as the rules have it."""
+    return at_s % 21_600 < 1_800
+
+
 def render_text(samples: list[Sample]) -> str:
     """As an agent answers, or as promtool reads it with instants."""
     lines = []
@@ -174,7 +179,8 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
             state = SITES[site.id]
             if state[1] == "silent":
                 continue
-            labels = {**build_labels(site), "instance": site.id, "job": "netwatch"}
+            line = build_labels(site)
+            labels = {**line, "instance": site.id, "job": "netwatch"}
             lives: list[tuple[Callable[[int], list[Sample]], list[int]]] = [
                 (partial(build_counters, site.id, state, now_s=now_s), old + new),
                 (partial(build_tests, site.id), old + new),
@@ -193,6 +199,9 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
                 for lines in series.values():
                     file.writelines(lines)
                     count += len(lines)
+            for key, value in list_recorded(site.id, line, state, now_s, old + new[::20]):
+                file.write(f"{key} {value}\n")
+                count += 1
         # The inventory is younger than the books: its rules were loaded two days ago.
         known = [at_s for at_s in old + new if at_s > now_s - 2 * DAY_S]
         for record, labels, constant in list_inventory_series(inventory):
@@ -200,6 +209,30 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
             file.writelines(f"{key} {constant} {at_s}\n" for at_s in known)
         file.write("# EOF\n")
     return count
+
+
+def list_recorded(
+    site: str, line: dict[str, str], state: tuple[str, str, str], now_s: int, instants: list[int]
+) -> Iterator[tuple[str, str]]:
+    """What the rules keep for pages of months: series, and value with its instant."""
+    for direction in ("down", "up"):
+        key = render_text([(TESTED, {**line, "direction": direction}, 0.0)]).rpartition(" ")[0]
+        for at_s in range(now_s - 30 * DAY_S, now_s - 5, 240):
+            if is_new(at_s):
+                rates = {own["direction"]: value for name, own, value in build_tests(site, at_s)
+                         if name == "netwatch_throughput_bytes_per_second"}  # fmt: skip
+                yield key, f"{rates[direction]!r} {at_s}"
+    for record, own, value in (
+        (ADDED_DELAY, {"direction": "down"}, 0.068), (RESPONSIVENESS, {}, 600.0),
+    ):  # fmt: skip
+        key = render_text([(record, {**line, **own}, 0.0)]).rpartition(" ")[0]
+        yield from ((key, f"{value} {at_s}") for at_s in instants)
+    for verdict in dict.fromkeys(verdict for verdict, _ in PAIRS):
+        key = render_text([(HOURLY, {"site": site, "verdict": verdict}, 0.0)]).rpartition(" ")[0]
+        for at_s in instants:
+            counters = build_counters(site, state, at_s, now_s)
+            held = sum(value for _, own, value in counters if own["verdict"] == verdict)
+            yield key, f"{held!r} {at_s}"
 
 
 def list_inventory_series(inventory: Inventory) -> Iterator[tuple[str, dict[str, str], str]]:

@@ -7,6 +7,7 @@ scrape is added up from them exactly, and Prometheus' own tool evaluates the rul
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -184,6 +185,7 @@ def run_promtool(
     }  # fmt: skip
     (folder / "test.yml").write_text(json.dumps(document), encoding="utf-8")
     done = subprocess.run(
-        ["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True
-    )
+        ["promtool", "test", "rules", "test.yml"], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "TZ": "UTC"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from netwatch.fleet.alert_facts import build_facts
 from netwatch.fleet.alert_words import WORDS
 from netwatch.fleet.alerting_rules import build_alerting_groups, build_annotations
+from netwatch.fleet.inventory import build_inventory
 from netwatch.fleet.model import Inventory
 from tests.fleet.story import DAY_S, Stretch, build_counters, build_fleet, build_input, run_promtool
 
@@ -56,6 +58,11 @@ def test_a_line_down_for_three_minutes_is_told_with_its_cause(tmp_path: Path) ->
         "summary_fr": "Site a : la ligne est coupée",
         "description_fr": "A  n’achemine plus de trafic depuis 3m 0s ; cause : access.",
         "runbook_url": "docs/alerts.md#netwatchlinkdown",
+        "started": "1970-01-01T01:00:00Z",
+        "restore_before": "1970-01-01T05:00:00Z",
+        "restore_left": "3h 57m 0s",
+        "cause": "access",
+        "page": "http://a.example.fr:10779/",
     }
     labels = {
         "severity": "page",
@@ -103,6 +110,80 @@ def test_time_to_restore_is_told_at_half_at_four_fifths_and_at_its_end(tmp_path:
     )  # fmt: skip
 
 
+def test_in_hours_that_rest_it_is_told_how_much_time_to_restore_is_left(tmp_path: Path) -> None:
+    """Thursday from 17:00, GTR 2 h, covered till 18:00: half used, an hour left, no instant."""
+    inventory = build_fleet(("a", "A", "bureau"))
+    life: list[Stretch] = [("down", "access", 17 * HOUR_S, 20 * HOUR_S)]
+    counters = build_counters(life, 19 * HOUR_S, begun_s=OLD)
+    labels = {
+        "severity": "ticket",
+        "contract": "bureau",
+        "name": "Site a",
+        "operator": "A",
+        "site": "a",
+    }
+    words = {
+        **build_annotations("NetwatchRestoreHalfUsed", "docs/alerts.md"),
+        "summary": "Site a: half of the time to restore is used",
+        "description": "50% of the guaranteed restoration time of A  is used, in covered hours. "
+        "Is a ticket open?",
+        "summary_fr": "Site a : la moitié de la GTR est consommée",
+        "description_fr": "50% de la GTR de A  est consommé, en heures couvertes. "
+        "Un ticket est-il ouvert ?",
+        "started": "1970-01-01T17:00:00Z",
+        "restore_left": "1h 0m 0s",
+        "cause": "access",
+        "page": "http://a.example.fr:10779/",
+    }
+    # promtool tells an annotation that is empty from one that is not there; Alertmanager does not.
+    words["restore_before"] = ""
+    run_promtool(
+        tmp_path, inventory, build_input(inventory, "a", counters, life=life),
+        alerts=[(65_100, "NetwatchRestoreHalfUsed", [
+            {"exp_labels": labels, "exp_annotations": words},
+        ])],
+    )  # fmt: skip
+
+
+def test_an_outage_that_was_told_is_remembered_for_as_long_as_budgets_burn_by_it(
+    tmp_path: Path,
+) -> None:
+    """Ten minutes down, told after three: the pages of the budget end within 35 minutes of it."""
+    life: list[Stretch] = [("down", "access", 25_200, 25_800)]
+    was = "NetwatchLineWasDown"
+    burns = f"count by (site) ({alert('NetwatchBudgetBurn')} or {alert('NetwatchBudgetBurnFast')})"
+    run_promtool(
+        tmp_path, fleet(), series_of(life, 30_600),
+        expressions=[
+            (25_320, alert(was), {}),
+            (26_100, alert(was), firing(was, severity="none")),
+            (27_000, burns, {'{site="a"}': 1}),
+            (27_000, alert(was), firing(was, severity="none")),
+            (27_780, burns, {}),
+            (27_780, alert(was), firing(was, severity="none")),
+            (28_200, alert(was), {}),
+        ],
+    )  # fmt: skip
+
+
+def test_how_an_operator_is_reached_comes_with_the_alert() -> None:
+    """Of each operator what the inventory has, whatever signs its name has; else nothing."""
+    inventory = build_inventory(
+        {
+            "operator": [
+                {"name": 'A "Télécom" \\ {{x}}', "phone": "+33 1 99", "customer": "C-1 {{y}}"},
+                {"name": "B"},
+            ],
+            "site": [{"id": "a", "address": "a", "circuit": {"operator": "B"}}],
+        },
+        "fleet.toml",
+    )
+    assert build_facts("NetwatchAgentSilent", inventory)["contact"] == (
+        '{{ if eq $labels.operator "A \\"Télécom\\" \\\\ {{x}}" }}+33 1 99 · C-1 {{ "{{" }}y}}{{ end }}'
+    )
+    assert "contact" not in build_facts("NetwatchAgentSilent", fleet())
+
+
 def test_budgets_burn_over_two_windows(tmp_path: Path) -> None:
     """70 s of a promised 43 min a month: fast for five minutes after, then no more."""
     life: list[Stretch] = [("down", "access", 5_000, 5_070)]
@@ -115,6 +196,59 @@ def test_budgets_burn_over_two_windows(tmp_path: Path) -> None:
             (5_460, alert(fast), {}),
         ],
     )  # fmt: skip
+
+
+def test_six_times_the_pace_is_told_while_the_last_half_hour_had_some_of_it(tmp_path: Path) -> None:
+    """99.9 %: 129.6 s of six hours. 130 s is a page until half an hour after, 129 s is none."""
+    burn = "NetwatchBudgetBurn"
+    for lasts_s, told in ((130, firing(burn, severity="page")), (129, {})):
+        life: list[Stretch] = [("down", "access", 25_200, 25_200 + lasts_s)]
+        run_promtool(
+            tmp_path, fleet(), series_of(life, 28_800),
+            expressions=[
+                (25_200, alert(burn), {}),
+                (25_380, alert(burn), told),
+                (27_000, alert(burn), told),
+                (27_180, alert(burn), {}),
+            ],
+        )  # fmt: skip
+
+
+def test_more_than_the_promised_pace_over_three_days_is_told(tmp_path: Path) -> None:
+    """99.9 %: 259.2 s of three days, until six hours after; what counts is not in one piece."""
+    slow, step_s = "NetwatchBudgetBurnSlow", 300
+    for lasts_s, told in ((60, firing(slow, severity="ticket")), (58, {})):
+        life: list[Stretch] = [
+            ("down", "access", 86_400, 86_600),
+            ("down", "upstream", 273_600, 273_600 + lasts_s),
+        ]
+        counters = build_counters(life, 300_000, begun_s=OLD, step_s=step_s)
+        run_promtool(
+            tmp_path, fleet(),
+            build_input(fleet(), "a", counters, life=life, step_s=step_s),
+            expressions=[
+                (273_600, alert(slow), {}),
+                (273_900, alert(slow), told),
+                (295_200, alert(slow), told),
+                (295_800, alert(slow), {}),
+            ],
+            step_s=step_s,
+        )  # fmt: skip
+
+
+def test_rules_say_sixty_days_before_their_years_are_over(tmp_path: Path) -> None:
+    """Written out for 1970 to 1972: told after 2 November 1972; never where no hours rest."""
+    outdated = "NetwatchRulesOutdated"
+    told = f'ALERTS{{alertname="{outdated}", alertstate="firing", severity="ticket"}}'
+    for contract, expected in (("bureau", {told: 1}), ("gold", {})):
+        run_promtool(
+            tmp_path, build_fleet(("a", "A", contract)), [],
+            expressions=[
+                (1_036 * DAY_S, alert(outdated), {}),
+                (1_037 * DAY_S, alert(outdated), expected),
+            ],
+            step_s=DAY_S,
+        )  # fmt: skip
 
 
 def test_a_silent_agent_is_told_and_a_site_that_was_never_there_too(tmp_path: Path) -> None:
@@ -144,6 +278,16 @@ def test_several_sites_of_one_operator_are_one_outage(tmp_path: Path) -> None:
         life: list[Stretch] = [("down", cause[name], 3_600, 5_400)] if name in cause else []
         series += build_input(inventory, name, build_counters(life, 5_700, begun_s=OLD), life=life)
     outage = "NetwatchOperatorOutage"
+    facts = {
+        **build_annotations(outage, "docs/alerts.md"),
+        "summary": "A: several sites are down at once",
+        "description": "3 sites of A are down by access or upstream: the operator’s network, "
+        "not one building’s.",
+        "summary_fr": "A : plusieurs sites coupés en même temps",
+        "description_fr": "3 sites de A sont coupés (accès ou amont) : le réseau de l’opérateur, "
+        "et non celui d’un bâtiment.",
+        "sites": "Site a, Site b, Site c",
+    }
     told = f'ALERTS{{alertname="{outage}", alertstate="firing", operator="A", severity="page"}}'
     run_promtool(
         tmp_path, inventory, series,
@@ -152,6 +296,9 @@ def test_several_sites_of_one_operator_are_one_outage(tmp_path: Path) -> None:
             (3_780, alert(outage), {told: 1}),
             (5_640, alert(outage), {}),
         ],
+        alerts=[(3_780, outage, [
+            {"exp_labels": {"severity": "page", "operator": "A"}, "exp_annotations": facts},
+        ])],
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -14,7 +15,8 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.build import build_files
+from dashboards.build import build_files, build_pictures
+from dashboards.form import LANGUAGES, SOURCES
 from dashboards.promql import HELD
 from netwatch.fleet.windows import WINDOWS
 from tests.fleet.dashboard_queries import (
@@ -32,9 +34,13 @@ from tests.test_docs_metrics import read_documented
 ROOT = FOLDER.parent
 COMMITTED = sorted(FOLDER.glob("*/*/*.json"))
 PAGES = ("agents", "bandwidth", "fleet", "site", "sla")
+_GUIDES = {
+    "en": ROOT / "docs" / "dashboards.md",
+    "fr": ROOT / "docs" / "fr" / "tableaux-de-bord.md",
+}
 #: What the data sources read of a mark, and the SDK's model has no field for.
 _MARKS = {"step", "titleFormat", "textFormat", "tagKeys", "useValueForTime", "titleColumn",
-          "textColumn", "tagsColumn", "timeEndColumn"}  # fmt: skip
+          "textColumn", "tagsColumn", "timeEndColumn", "query"}  # fmt: skip
 
 
 def _named(path: Path) -> str:
@@ -55,6 +61,34 @@ def test_the_committed_files_are_what_the_program_builds() -> None:
     assert {path.stem for path in COMMITTED} == set(PAGES)
 
 
+def test_the_pictures_of_the_documentation_are_of_these_pages() -> None:
+    """Drawn again they are the same, and each is shown by the text of its language."""
+    folder = ROOT / "docs" / "images"
+    built = {folder / name: text for name, text in build_pictures().items()}
+    assert sorted(built) == sorted(folder.glob("dashboard-*.svg"))
+    for path, text in built.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: python -m dashboards"
+        page = _GUIDES[path.name.split(".")[1]].read_text(encoding="utf-8")
+        assert f"images/{path.name})" in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_guide_names_panels_that_there_are(language: str) -> None:
+    """Whatever stands in quotation marks beside a question is the title, or begins it."""
+    text = _GUIDES[language].read_text(encoding="utf-8")
+    table = text.partition("|---|---|\n")[2].partition("\n\n")[0]
+    named = re.findall(r'"([^"]+)"' if language == "en" else r"« ([^»]+) »", table)
+    titles = [
+        panel["title"]
+        for source in SOURCES
+        for page in read_pages(source, language).values()
+        for panel in list_panels(page)
+    ]
+    assert len(named) >= 7
+    for name in named:
+        assert any(title.startswith(name) for title in titles), name
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=_named)
 def test_a_dashboard_is_of_grafanas_schema(path: Path) -> None:
     """Read into the SDK's models and written again, nothing is lost: no field is unknown to it."""
@@ -64,11 +98,6 @@ def test_a_dashboard_is_of_grafanas_schema(path: Path) -> None:
     for mark in document["annotations"]["list"]:
         for key in _MARKS & mark.keys():
             del mark[key]
-        if "query" in mark.get("target", {}):  # InfluxDB's, in the place of Grafana's own
-            del mark["target"]
-    for mark in again["annotations"]["list"]:
-        if mark["datasource"]["type"] == "influxdb":
-            mark.pop("target", None)
     assert again == document
 
 
@@ -103,8 +132,8 @@ def test_no_value_is_drawn_across_a_gap(path: Path) -> None:
             assert "fill(linear)" not in str(target)
 
 
-def test_panels_do_not_overlap_and_fit_the_grid() -> None:
-    """Each cell of Grafana's 24 columns holds one panel."""
+def test_panels_do_not_overlap_and_fill_the_grid() -> None:
+    """Each cell of Grafana's 24 columns holds one panel, and no line of them stays half empty."""
     for path in COMMITTED:
         taken: set[tuple[int, int]] = set()
         for panel in _load(path)["panels"]:
@@ -114,11 +143,13 @@ def test_panels_do_not_overlap_and_fit_the_grid() -> None:
                      for y in range(place["y"], place["y"] + place["h"])}  # fmt: skip
             assert not cells & taken, (_named(path), panel["title"])
             taken |= cells
+        for y in {y for _, y in taken}:
+            assert {x for x, line in taken if line == y} == set(range(24)), (_named(path), y)
 
 
 def test_both_languages_have_the_same_panels_over_the_same_expressions() -> None:
     """Only words differ, and they do."""
-    for source in ("prometheus",):
+    for source in SOURCES:
         english, french = read_pages(source, "en"), read_pages(source, "fr")
         for name, document in english.items():
             mine, other = list_panels(document), list_panels(french[name])
@@ -151,15 +182,46 @@ def test_a_state_has_its_word_and_unknown_its_own_lane() -> None:
 
 def test_links_lead_from_fleet_to_site_and_to_the_agents_page() -> None:
     """Every address within Grafana is a dashboard of the same language and source."""
-    for language in ("en", "fr"):
-        pages = read_pages("prometheus", language)
+    for source, language in itertools.product(SOURCES, LANGUAGES):
+        pages = read_pages(source, language)
         uids = {page["uid"] for page in pages.values()}
         fleet = json.dumps(pages["fleet"])
         assert f"/d/{pages['site']['uid']}?var-site=" in fleet
         for page in pages.values():
             assert set(re.findall(r"/d/([a-z-]+)\?", json.dumps(page))) <= uids
             assert page["annotations"]["list"]
-        assert '"url": "${__value.raw}"' in fleet
+        # Points have no address of an agent's page.
+        assert ('"url": "${__value.raw}"' in fleet) is (source == "prometheus")
+
+
+#: Words that no text of the other language has.
+_ONLY = {
+    "en": {"the", "and", "their", "which", "with", "since", "down", "unknown", "newest"},
+    "fr": {"le", "les", "des", "du", "une", "avec", "depuis", "coupée", "inconnue"},
+}
+#: What a query or a label is called is so in both.
+_NAMES = {"bufferbloat", "gateway", "access", "upstream", "dns", "local"}
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=_named)
+def test_a_page_speaks_one_language(path: Path) -> None:
+    """Titles, descriptions, legends, heads of columns and labels of variables."""
+    document = _load(path)
+    language = path.parent.name
+    texts = [document["title"], document["description"]]
+    texts += [each.get("label", "") for each in document["templating"]["list"]]
+    for panel in document["panels"]:
+        texts += [panel["title"], panel.get("description", "")]
+        texts += [each.get("alias", "") for each in panel.get("targets", [])]
+        texts += [
+            head
+            for each in panel.get("transformations", [])
+            for head in each["options"].get("renameByName", {}).values()
+        ]
+    other = _ONLY["fr" if language == "en" else "en"]
+    for text in texts:
+        words = set(re.findall(r"[^\W\d_]+", text.lower())) - _NAMES
+        assert not words & other, text
 
 
 def test_every_series_that_is_asked_for_exists() -> None:
@@ -179,9 +241,28 @@ def test_every_series_that_is_asked_for_exists() -> None:
             assert window in WINDOWS
 
 
+#: Grafana's words for units; its own list has more, among them "rpm", which is reads a minute.
+_UNITS = {"bps", "bytes", "decbytes", "cps", "dateTimeAsIso", "dateTimeFromNow", "none",
+          "percentunit", "rotrpm", "s", "short", "string", "bool_yes_no"}  # fmt: skip
+
+
+def test_units_are_grafanas_words() -> None:
+    """A unit that Grafana does not know, it appends to the figure as it is."""
+    for path in COMMITTED:
+        for panel in list_panels(_load(path)):
+            settings = panel["fieldConfig"]
+            units = {settings["defaults"]["unit"]} | {
+                each["value"]
+                for override in settings.get("overrides", [])
+                for each in override["properties"]
+                if each["id"] == "unit"
+            }
+            assert units <= _UNITS, (_named(path), panel["title"])
+
+
 def test_rates_are_shown_in_bits_and_kept_in_bytes() -> None:
     """The unit bps stands only over an expression that multiplies bytes by 8."""
-    for source in ("prometheus",):
+    for source in SOURCES:
         for page in read_pages(source).values():
             for panel in list_panels(page):
                 if panel.get("fieldConfig", {}).get("defaults", {}).get("unit") == "bps":
