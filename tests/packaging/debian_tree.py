@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-#: What the package depends on, and systemd itself: a clean tree with the packages at hand.
+#: What the package depends on, systemd itself, and what the plain installer (venv) and
+#: Ansible (apt) need, which a device has.
 INCLUDED = (
-    "systemd,systemd-sysv,python3,libpango-1.0-0,libpangoft2-1.0-0,libharfbuzz-subset0,"
+    "systemd,systemd-sysv,python3,python3-venv,python3-apt,libpango-1.0-0,libpangoft2-1.0-0,libharfbuzz-subset0,"
     "fonts-dejavu-core,tzdata"
 )
 SUITE = "bookworm"
@@ -129,6 +130,18 @@ class Device:
         done = self.run(*command)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def find_on_host(self, process: str) -> int:
+        """The number that a process of the device has on the host."""
+        ours = Path(f"/proc/{self._leader}/ns/pid").readlink()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if (folder / "ns/pid").readlink() == ours:
+                    status = (folder / "status").read_text(encoding="utf-8")
+                    numbers = status.split("NSpid:", 1)[1].splitlines()[0].split()
+                    if numbers[-1] == process:
+                        return int(folder.name)
+        raise AssertionError(f"no process {process} on the device")
 
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""

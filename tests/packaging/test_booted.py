@@ -10,6 +10,7 @@ import pytest
 
 from tests.packaging.conftest import CONFIG, TOKEN, Grounds
 from tests.packaging.debian_tree import Device
+from tests.packaging.limits import limit_group
 
 #: The first of them waits for the package and the tree.
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -87,6 +88,69 @@ def test_the_report_is_due_on_the_first_of_a_month_and_can_be_written(device: De
     assert device.show("netwatch-report.service", "Result") == "success"
     reports = device.do("sh", "-c", "cd /var/lib/netwatch/reports && ls netwatch-device-*")
     assert {"report.fr.pdf", "report.fr.html", "report.json"} <= set(reports.split())
+
+
+def test_the_timer_makes_up_for_a_month_that_turned_while_the_device_was_off(
+    device: Device,
+) -> None:
+    """Due at four on the first of a month; a first that passed unseen is made up for at the start."""
+    due = device.do(
+        "systemd-analyze", "calendar", "--base-time=2026-10-31 23:59:00", "*-*-01 04:00:00"
+    )
+    assert "Next elapse: Sun 2026-11-01 04:00:00" in due
+    device.do("sh", "-c", "rm -rf /var/lib/netwatch/reports")
+    folder = "/run/systemd/system/netwatch-report.timer.d"
+    # Without the spreading over two hours, which a test would wait for.
+    device.do("sh", "-c", f"mkdir -p {folder} && printf '[Timer]\nRandomizedDelaySec=0\n' "
+              f">{folder}/now.conf && systemctl daemon-reload")  # fmt: skip
+    device.do("systemctl", "stop", "netwatch-report.timer")
+    # It last ran in the middle of the month before.
+    device.do("touch", "--date=last month", "/var/lib/systemd/timers/stamp-netwatch-report.timer")
+    device.do("systemctl", "start", "netwatch-report.timer")
+    device.wait(
+        "the report is written",
+        lambda: (
+            device.run("sh", "-c", "ls /var/lib/netwatch/reports/*/report.json").returncode == 0
+        ),
+    )
+    device.do("rm", "-r", folder)
+    device.do("systemctl", "daemon-reload")
+
+
+def test_it_lives_within_64_mb_and_a_tenth_of_a_core(device: Device) -> None:
+    """Limits from outside: it starts, measures and shows its page, and is not ended for memory."""
+    folder = f"/run/systemd/system/{AGENT}.d"
+    run = "/usr/bin/netwatch run --config /etc/netwatch/agent.toml"
+    waits = f"[Service]\nExecStart=\nExecStart=/bin/sh -c 'while test ! -e /run/go; do sleep 0.1; done; exec {run}'\n"
+    (device.tree / "waits.conf").write_text(waits, encoding="utf-8")
+    device.do("sh", "-c", f"rm -f /run/go; mkdir -p {folder} && cp /waits.conf {folder}/")
+    device.do("systemctl", "daemon-reload")
+    with limit_group(memory_bytes=64_000_000, core_share=0.1) as group:
+        device.do("systemctl", "restart", "--no-block", AGENT)
+
+        def waits_in_a_shell() -> bool:
+            process = device.show(AGENT, "MainPID")
+            return process != "0" and device.do("cat", f"/proc/{process}/comm").strip() == "sh"
+
+        device.wait("a shell waits", waits_in_a_shell)
+        process = device.show(AGENT, "MainPID")
+        group.enter(device.find_on_host(process))
+        device.do("touch", "/run/go")
+        assert wait_until_answering(device) == process
+
+        def is_up() -> bool:
+            return '"verdict":"up"' in device.scrape("/api/v1/status", TOKEN).replace(" ", "")
+
+        device.wait("the line is up", is_up)
+        for path in ("/?lang=fr", "/?lang=en", "/metrics", "/api/v1/status"):
+            assert device.scrape(path, TOKEN) != "", path
+        assert device.show(AGENT, "MainPID") == process
+        assert group.count_ended_for_memory() == 0
+        device.do("systemctl", "stop", AGENT)
+    device.do("rm", "-r", folder)
+    device.do("systemctl", "daemon-reload")
+    device.do("systemctl", "start", AGENT)
+    wait_until_answering(device)
 
 
 def test_an_upgrade_and_the_way_back_keep_books_and_configuration(

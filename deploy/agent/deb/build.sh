@@ -41,7 +41,7 @@ cp -R "$work/own/netwatch" "$work/own/"netwatch-*.dist-info "$libraries"
 # What no device needs: pip's commands, the libraries' own tests, a second copy of the
 # system's time zones, the words of languages that no report is in, and pip's notes of
 # where it all came from.
-rm -rf "$libraries/bin" "$libraries/tzdata/zoneinfo"
+rm -rf "${libraries:?}/bin" "$libraries/tzdata/zoneinfo"
 (cd "$libraries" && find . -depth -type d \( -name tests -o -name __pycache__ \) -exec rm -rf {} +)
 find "$libraries/babel/locale-data" -name '*.dat' -not -name 'root.dat' -not -name 'en*.dat' -not -name 'fr*.dat' -delete
 find "$libraries" -path '*.dist-info/*' \( -name RECORD -o -name INSTALLER -o -name REQUESTED -o -name direct_url.json \) -delete
@@ -67,7 +67,8 @@ ln -s /opt/netwatch/bin/netwatch "$tree/usr/bin/netwatch"
     -s "$tree" -p / "$tree/opt/netwatch/lib"
 
 cp "$root/systemd/netwatch-agent.service" "$root/systemd/netwatch-report.service" \
-    "$root/systemd/netwatch-report.timer" "$tree/lib/systemd/system"
+    "$root/systemd/netwatch-report.timer" \
+    "$root/systemd/netwatch-configure.service" "$root/systemd/netwatch-configure.timer" "$tree/lib/systemd/system"
 cp "$here/netwatch.sysusers" "$tree/usr/lib/sysusers.d/netwatch.conf"
 cp "$here/netwatch.tmpfiles" "$tree/usr/lib/tmpfiles.d/netwatch.conf"
 cp "$here/lintian-overrides" "$tree/usr/share/lintian/overrides/netwatch"
