@@ -24,6 +24,8 @@ from bench.figures import replace_figures
 #: Name -> how it is run, thoroughly or quickly.
 BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
     "bandwidth": lambda quick: _module("bandwidth").run(quick),
+    "bandwidth-delay": lambda quick: _module("bandwidth_delay").run(quick),
+    "bandwidth-budget": lambda quick: _module("bandwidth_budget").run(quick),
     "rtt": lambda quick: _module("rtt").run(24 if quick else 120),
     "agent": lambda quick: _module("agent").run(30 if quick else 120),
     "scrape": lambda _quick: _module("scrape").run(),
@@ -32,6 +34,10 @@ BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
     "memory": lambda _quick: _module("memory").run(),
     "report": lambda _quick: _module("report").run(),
     "push": lambda quick: _module("push").run(1 if quick else 3),
+    "centre": lambda quick: _module("centre").run(quick=quick),
+    "scrape-fleet": lambda quick: _module("scrape_fleet").run(quick=quick),
+    "fleet": lambda quick: _module("fleet").run(quick=quick),
+    "fuzz": lambda _quick: _module("fuzz").run(),
     "lab": lambda _quick: _module("lab").run(),
     "install": lambda _quick: _module("install").run(),
     "soak": lambda quick: _module("lab").run_soak(2 if quick else 30),

@@ -5,7 +5,7 @@ The truth is the shaped rate less headers, and iperf3 over the same link is the 
 CPU is the account of a CPU group: everything that a program used from its start to its
 end, interpreter, connections, probes and warm-up too, for all the bytes that it moved. Ours
 tests both directions in one process, as the agent does, and its start is counted with the
-first, which is down; iperf3 is run once for each. Medians of several runs side by side.
+first, which is down; iperf3 is run once for each. Medians of five runs side by side.
 """
 
 from __future__ import annotations
@@ -23,19 +23,31 @@ STREAMS = (1, 4, 8)
 LOW, HIGH = 0.97, 1.01
 #: Masks AES-NI and PCLMULQDQ for OpenSSL, as on a device without them.
 _WITHOUT_AES = {"OPENSSL_ia32cap": "~0x200000200000000"}
+_RTT_MS = 20
 _WARM_UP_S = 2
+#: The cost of one run varies by a tenth on a machine that does other things: many short ones.
+_COST_ROUNDS, _COST_S = 5, 6
 _BOTH: tuple[Direction, ...] = ("down", "up")
 
 
 def run(quick: bool) -> dict[str, Any]:
-    """Accuracy, CPU for each Gbit, a tenth of a core, TLS; ten seconds each, or four."""
-    seconds, rounds = (4, 1) if quick else (10, 3)
+    """Accuracy, CPU for each Gbit, a tenth of a core, TLS; ten seconds each, or four.
+
+    A gigabit at 20 ms is carried in large segments (`large_wire`), and stated.
+    """
+    seconds, rounds, cost_s = (4, 1, 4) if quick else (10, _COST_ROUNDS, _COST_S)
     with lay_out() as folder:
-        accuracy = {f"{rate} Mbit/s": _measure_accuracy(folder, rate, seconds) for rate in RATES}
+        accuracy = {
+            f"{rate} Mbit/s": _measure_accuracy(
+                folder, rate, seconds, rtt_ms=_RTT_MS if rate < 1_000 else 0
+            )
+            for rate in RATES
+        }
+        far_gigabit = measure_far_gigabit(folder)
         with ShapedLink(folder, 1_000) as link:
             cost: dict[str, dict[str, Any]] = {}
             for streams in STREAMS:
-                cost |= _compare(link, streams, seconds, rounds)
+                cost |= _compare(link, streams, cost_s, rounds)
             tenth = _run_ours(link, seconds, share=0.1)
             tls = {
                 words: _run_ours(link, seconds, tls=True, environment=environment)
@@ -59,6 +71,7 @@ def run(quick: bool) -> dict[str, Any]:
             and peak_mib <= 30
         ),
         "accuracy": accuracy,
+        "gigabit_at_20_ms": far_gigabit,
         "cpu_s_per_gigabit": cost,
         "tenth_of_a_core": tenth,
         "tls": tls,
@@ -67,8 +80,13 @@ def run(quick: bool) -> dict[str, Any]:
     }
 
 
-def _measure_accuracy(folder: Path, megabit_s: int, seconds: int) -> dict[str, Any]:
-    rtt_ms = 20 if megabit_s < 1_000 else 0
+def measure_far_gigabit(folder: Path) -> dict[str, Any]:
+    """A gigabit at 20 ms, the middle one of three: its wire is a process among the others."""
+    rows = [_measure_accuracy(folder, 1_000, _COST_S, rtt_ms=_RTT_MS) for _ in range(3)]
+    return sorted(rows, key=lambda row: min(row["down_ratio"] or 0, row["up_ratio"] or 0))[1]
+
+
+def _measure_accuracy(folder: Path, megabit_s: int, seconds: int, *, rtt_ms: int) -> dict[str, Any]:
     truth = megabit_s * CONTENT_SHARE
     with ShapedLink(folder, megabit_s, rtt_ms=rtt_ms) as link:
         used, finding = link.run_engine(_plan(4, seconds))

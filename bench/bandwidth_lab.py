@@ -3,7 +3,8 @@
 Rule of this file: it lays the link, starts the servers, and runs one test program in a CPU
 group of its own; it compares nothing. Frames are of 1500 bytes with every offload off, as
 a real wire carries them; both directions are shaped by tbf, whose rate counts whole
-Ethernet frames.
+Ethernet frames. A gigabit with a delay is carried in whole segments (`large_wire`), of which
+tbf still counts every frame.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Self
 
 import msgspec
 
+from bench import large_wire
 from bench.groups import CpuGroup
 from netwatch.agent.bandwidth_child import build_command
 from netwatch.bandwidth.base import Counterpart, EngineFinding, Job, Plan, Progress
@@ -32,6 +34,8 @@ HTTP_PORT, TLS_PORT, IPERF_PORT, MINI_PORT = 8080, 8443, 5201, 8090
 #: Of a frame of 1514 bytes, what is content: IPv4, TCP with time stamps.
 CONTENT_SHARE = 1448 / 1514
 _FILE_MIB = 1_024
+#: The rate that the laboratory's wire can carry frame by frame.
+_WIRE_MBIT = 200
 #: What speedtest.net's largest picture was.
 _PICTURE_MIB = 30
 _PATHS = {"librespeed": "/backend", "speedtest": "/mini/"}
@@ -59,6 +63,7 @@ class ShapedLink:
         self._folder, self._megabit_s, self._rtt_ms = folder, megabit_s, rtt_ms
         prefix = f"nwbw{secrets.token_hex(3)}"
         self.near, self.far = f"{prefix}-near", f"{prefix}-far"
+        self._is_large = bool(rtt_ms) and megabit_s > _WIRE_MBIT
         self.authority: Path | None = None
 
     def __enter__(self) -> Self:
@@ -67,7 +72,11 @@ class ShapedLink:
                 namespaces.add_namespace(name)
                 undo.callback(namespaces.remove_namespace, name)
                 namespaces.configure(name, ["link set lo up"])
-            if self._rtt_ms:
+            if self._is_large:
+                undo.enter_context(
+                    large_wire.laid((self.near, "eth0"), (self.far, "eth0"), self._rtt_ms / 2)
+                )
+            elif self._rtt_ms:
                 relay = Relay.lay(near=(self.near, "eth0"), far=(self.far, "eth0"))
                 undo.enter_context(relay)
                 relay.set(delay_ms=self._rtt_ms / 2)
@@ -89,9 +98,10 @@ class ShapedLink:
         burst = max(16_000, self._megabit_s * 250)
         inside = ("ip", "netns", "exec", name)
         # Whole frames, but checksums and scatter-gather as every network card does them.
-        namespaces.run(
-            *inside, "ethtool", "-K", "eth0", *("tso", "off", "gso", "off", "gro", "off")
-        )
+        if not self._is_large:
+            namespaces.run(
+                *inside, "ethtool", "-K", "eth0", *("tso", "off", "gso", "off", "gro", "off")
+            )
         namespaces.run(
             *(*inside, "tc", "qdisc", "add", "dev", "eth0", "root", "tbf"),
             *("rate", f"{self._megabit_s}mbit", "burst", str(burst), "latency", "40ms"),
@@ -104,12 +114,8 @@ class ShapedLink:
         certificate, key = authority.sign("server", f"IP:{FAR}")
         self.authority = authority.path
         configuration = self._folder / "nginx.conf"
-        configuration.write_text(_build_nginx(self._folder, certificate, key), encoding="ascii")
-        for name, mebibytes in (("random.bin", _FILE_MIB), ("picture.jpg", _PICTURE_MIB)):
-            if not (self._folder / name).exists():
-                with (self._folder / name).open("wb") as file:
-                    for _ in range(mebibytes):
-                        file.write(os.urandom(2**20))
+        configuration.write_text(build_nginx(self._folder, certificate, key), encoding="ascii")
+        draw_files(self._folder)
         commands = (
             ["nginx", "-p", str(self._folder), "-c", str(configuration), "-e", "stderr"],
             ["iperf3", "-s", "-p", str(IPERF_PORT)],
@@ -142,20 +148,21 @@ class ShapedLink:
         share: float | None = None,
         environment: Mapping[str, str] | None = None,
         engine: str = "librespeed",
+        counterpart: Counterpart | None = None,
     ) -> tuple[dict[str, Used], EngineFinding]:
         """Our test process as the agent starts it, by direction; ``share`` of a core it may use.
 
-        Its start is counted with the first direction.
+        Its start is counted with the first direction. ``counterpart``: another than the
+        ``engine``'s server at the far end.
         """
         port, scheme = (TLS_PORT, "https") if tls else (HTTP_PORT, "http")
-        job = Job(
-            counterpart=Counterpart(
+        if counterpart is None:
+            counterpart = Counterpart(
                 engine=engine,
                 url=f"{scheme}://{FAR}:{port}{_PATHS[engine]}",
                 certificate_authority=str(self.authority) if tls else None,
-            ),
-            plan=plan,
-        )
+            )
+        job = Job(counterpart=counterpart, plan=plan)
         folders = dict.fromkeys(
             str(path) for path in (_ROOT, Path(str(msgspec.__file__)).parents[1])
         )
@@ -247,7 +254,17 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait(10)
 
 
-def _build_nginx(folder: Path, certificate: Path, key: Path) -> str:
+def draw_files(folder: Path) -> None:
+    """The random bytes that nginx serves, once for all links of a bench."""
+    for name, mebibytes in (("random.bin", _FILE_MIB), ("picture.jpg", _PICTURE_MIB)):
+        if not (folder / name).exists():
+            with (folder / name).open("wb") as file:
+                for _ in range(mebibytes):
+                    file.write(os.urandom(2**20))
+
+
+def build_nginx(folder: Path, certificate: Path, key: Path, address: str = FAR) -> str:
+    """Its configuration: a LibreSpeed backend and a mini server, with TLS and without."""
     return f"""
         daemon off; master_process off; pid {folder}/nginx.pid; error_log stderr crit;
         events {{ worker_connections 256; }}
@@ -257,8 +274,8 @@ def _build_nginx(folder: Path, certificate: Path, key: Path) -> str:
             fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
             scgi_temp_path {folder}/scgi;
             server {{
-                listen {FAR}:{HTTP_PORT};
-                listen {FAR}:{TLS_PORT} ssl;
+                listen {address}:{HTTP_PORT};
+                listen {address}:{TLS_PORT} ssl;
                 ssl_certificate {certificate}; ssl_certificate_key {key};
                 client_max_body_size 64m;
                 location = /backend/garbage.php {{

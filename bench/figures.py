@@ -128,7 +128,11 @@ def _disk_hour_row(hour: Mapping[str, Any]) -> str:
 def _memory_row(memory: Mapping[str, Any]) -> str:
     def describe(figure: Mapping[str, Any]) -> str:
         low, high = figure["low_kib_per_day"], figure["high_kib_per_day"]
-        return f"{figure['slope_kib_per_day']} KiB a day (95 %: {low} to {high})"
+        return (
+            f"{figure['slope_kib_per_day']} KiB a day (95 %: {low} to {high}), "
+            f"{figure['held_kib_per_day'][0]} KiB and {figure['held_objects_per_day'][0]:.0f} "
+            "objects more held a day"
+        )
 
     return (
         f"| growth of resident memory over {memory['hours']} simulated hours, after "
@@ -174,12 +178,100 @@ def _bandwidth_row(bandwidth: Mapping[str, Any]) -> str:
         for way in ways
         for those in [[row["ratio"] for name, row in costs.items() if name.startswith(way)]]
     ]
+    gigabit = bandwidth.get("gigabit_at_20_ms")  # results of before have none
+    far = (
+        ""
+        if gigabit is None
+        else f" (a gigabit at 20 ms: {gigabit['down_ratio']:.3f}, {gigabit['up_ratio']:.3f})"
+    )
     tenth = ", ".join(f"{way} {bandwidth['tenth_of_a_core'][way]['mbit_s']}" for way in ways)
     return (
         f"| bandwidth over HTTP at {', '.join(bandwidth['accuracy'])} (`python -m bench bandwidth`) "
-        f"| {bandwidth['goal']} | measured/true {min(ratios):.3f} to {max(ratios):.3f}; CPU for a "
+        f"| {bandwidth['goal']} | measured/true {min(ratios):.3f} to {max(ratios):.3f}{far}; CPU for a "
         f"gigabit {', '.join(parts)} (1, 4, 8 streams); at a tenth of a core {tenth} Mbit/s; "
         f"{bandwidth['peak_mib']:.0f} MiB |"
+    )
+
+
+def _bandwidth_delay_row(delay: Mapping[str, Any]) -> str:
+    rounds = "the line's rounds"
+    errors = [
+        f"{name} {row[rounds]['median_ms']:.3f} / {row[rounds]['p99_ms']:.3f}"
+        for name, row in delay["error"].items()
+    ]
+    ratios = [row[f"{way}_ratio"] for row in delay["queue"].values() for way in ("down", "up")]
+    return (
+        "| round trips while a test runs: the agent's error against the wire's truth, median / 99th "
+        "percentile in ms, while the test fills another port; and of a queue of "
+        f"{next(iter(delay['queue'].values()))['queue_ms']} ms at {', '.join(delay['queue'])}, what "
+        f"is read (`python -m bench bandwidth-delay`) | {delay['goal']} | {', '.join(errors)}; "
+        f"{min(ratios):.2f} to {max(ratios):.2f} of the queue |"
+    )
+
+
+def _bandwidth_budget_row(budget: Mapping[str, Any]) -> str:
+    engines = list(dict.fromkeys(name.split()[0] for name in budget["tests"]))
+    worst = ", ".join(
+        f"{engine} "
+        f"{max(row['overshoot_s'] for name, row in budget['tests'].items() if name.startswith(engine)):.2f}"
+        for engine in engines
+    )
+    return (
+        f"| {budget['what']} (`python -m bench bandwidth-budget`) | {budget['goal']} | "
+        f"at worst, in seconds: {worst} |"
+    )
+
+
+def _fuzz_row(fuzz: Mapping[str, Any]) -> str:
+    return (
+        f"| {fuzz['what']} (`python -m bench fuzz`) | {fuzz['goal']} | "
+        f"{'no crash' if fuzz['alive'] else 'it did not survive'}; grown by {fuzz['grown_mib']} MiB; "
+        f"{fuzz['late']} of {fuzz['pings']} probes late |"
+    )
+
+
+def _install_row(install: Mapping[str, Any]) -> str:
+    return (
+        "| the package on a clean Debian 12 that is booted (`python -m bench install`) | "
+        f"{install['goal']} | {install['first_scrape_s']:.0f} s, {install['after_kill_s']:.1f} s, "
+        f"{install['after_hang_s']:.0f} s |"
+    )
+
+
+def _centre_row(centre: Mapping[str, Any]) -> str:
+    filled = centre["filled"]
+    return (
+        f"| every question of dashboards and rules at {centre['sites']} sites, "
+        f"{filled['series']} series, {filled['samples_million']} million samples "
+        f"(`python -m bench centre`) | {centre['goal']} | {centre['expressions']} asked, "
+        f"{len(centre['failed'])} failed, {len(centre['empty'])} empty; the slowest "
+        f"{centre['slowest_cpu_ms']} ms of CPU |"
+    )
+
+
+def _scrape_fleet_row(fleet: Mapping[str, Any]) -> str:
+    return (
+        f"| a fleet scraped for {fleet['watched_s']} s, its {fleet['rules']} rules evaluated "
+        f"(`python -m bench scrape-fleet`) | {fleet['goal']} | {fleet['scrapes_failed']} of "
+        f"{fleet['scrapes']} scrapes failed, 99th percentile {fleet['scrape_p99_ms']} ms; "
+        f"{fleet['series_per_agent']} series, {fleet['scrape_bytes'] / 1e3:.1f} kB; Prometheus "
+        f"{fleet['prometheus_cpu_percent']} % of a core, {fleet['prometheus_peak_mb']} MB |"
+    )
+
+
+def _fleet_row(fleet: Mapping[str, Any]) -> str:
+    parts = []
+    for source in ("agents", "prometheus"):
+        row = fleet[source].get("200_sites") or fleet[source]["200_sites_extrapolated"]
+        memory = f"{row['peak_mb']:.0f} MB"
+        if "store_mb" in row:
+            memory += f" and the store's {row['store_mb']:.0f}"
+        parts.append(
+            f"{source}: {row['two_cores_s']} s of two cores ({row['took_s']} s by the clock beside "
+            f"other work), {memory}"
+        )
+    return (
+        f"| the fleet's report (`python -m bench fleet`) | {fleet['goal']} | {'; '.join(parts)} |"
     )
 
 
@@ -193,4 +285,11 @@ _ROWS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "report": _report_row,
     "push": _push_row,
     "bandwidth": _bandwidth_row,
+    "centre": _centre_row,
+    "scrape-fleet": _scrape_fleet_row,
+    "fleet": _fleet_row,
+    "bandwidth-delay": _bandwidth_delay_row,
+    "bandwidth-budget": _bandwidth_budget_row,
+    "install": _install_row,
+    "fuzz": _fuzz_row,
 }

@@ -1,8 +1,10 @@
 """The fleet's report of a month, against the promise: 200 sites in 3 minutes and 600 MB.
 
 Rule of this file: `netwatch fleet report` runs as anybody would run it, over agents that give
-their bundles and over a real Prometheus, at three sizes of the fleet. What 200 sites take is
-read off the line through them, and said to be.
+their bundles and over a real Prometheus, at three sizes of the fleet, the last of them 200
+sites. The line through them says whether the cost is linear. A quick run stops short of 200
+and reads them off that line; its figures say so. What counts is the CPU of all processes, the
+store's too, over two cores: seconds by the clock hold what the machine did besides.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -25,6 +28,7 @@ from typing import Any
 
 import msgspec
 
+from bench.blocks import Labels, copy_block
 from bench.month_store import SETTINGS, write_month
 from netwatch.report.evidence import Manifest, build_bundle_name, open_bundle, write_bundle
 
@@ -33,7 +37,8 @@ _MONTH = "2026-10"
 _START_S, _END_S = 1_790_805_600, 1_793_487_600  # October 2026 in Paris
 _SCRAPE_S = 30
 _SITES = 200
-_PROMISED_S, _PROMISED_MIB = 180.0, 600.0
+_CORES = 2
+_PROMISED_S, _PROMISED_MB = 180.0, 600.0
 #: Each site's outages: cause, seconds after the month's start, seconds.
 _DOWN = (("access", 540_014, 18_000), ("access", 586_802, 1_350), ("upstream", 1_562_400, 2_880),
          ("dns", 1_116_000, 700))  # fmt: skip
@@ -43,33 +48,35 @@ _SILENT = (("degraded", "loss"), ("degraded", "latency"), ("degraded", "throughp
 
 
 def run(*, quick: bool = False) -> dict[str, Any]:
-    """Seconds and MiB at each size; ``reached``: 200 sites would keep the promise."""
+    """Seconds, CPU seconds and MiB at each size; ``reached``: 200 sites keep the promise."""
     figures: dict[str, Any] = {
-        "goal": f"{_SITES} sites and one month, without pdf, in {_PROMISED_S:g} s and "
-        f"{_PROMISED_MIB:g} MiB; extrapolated from the sizes measured",
+        "goal": f"{_SITES} sites and one month, without pdf, at most {_PROMISED_S:g} s on {_CORES} cores "
+        f"and {_PROMISED_MB:g} MB",
+        "cores": os.cpu_count(),
         "reached": True,
     }
-    plans = (("agents", (4, 8) if quick else (10, 20, 40)),
-             ("prometheus", (2, 4) if quick else (5, 10, 20)))  # fmt: skip
+    sizes = (4, 8) if quick else (50, 100, _SITES)
     with tempfile.TemporaryDirectory() as folder:
-        for source, sizes in plans:
+        for source, serve in (("agents", _agents), ("prometheus", _prometheus)):
             place = Path(folder) / source
             place.mkdir()
-            serve = _agents if source == "agents" else _prometheus
-            with serve(place, max(sizes)) as text:
-                rows = [_measure(place, source, text, size) for size in sizes]
-            slope, base = _fit(sizes, [row["took_s"] for row in rows])
-            expected_s = base + slope * _SITES
-            # Sites leave their rows behind, so what grows with them is counted on too.
-            growth, ground = _fit(sizes, [row["peak_mib"] for row in rows])
-            expected_mib = ground + max(growth, 0.0) * _SITES
+            with serve(place, max(sizes)) as (text, server):
+                rows = [_measure(place, source, text, size, server) for size in sizes]
+            # What the machine does besides stretches the seconds, hardly those of the CPU.
+            slope, base = _fit(sizes, [row["cpu_s"] for row in rows])
             figures[source] = {f"{size}_sites": row for size, row in zip(sizes, rows, strict=True)}
-            figures[source]["200_sites_extrapolated"] = {
-                "s": round(expected_s, 1),
-                "mib": round(expected_mib, 1),
-                "s_per_site": round(slope, 2),
-            }
-            figures["reached"] &= expected_s <= _PROMISED_S and expected_mib <= _PROMISED_MIB
+            figures[source]["linear"] = {
+                "cpu_s_per_site": round(slope, 3),
+                "worst_distance_from_the_line_percent": round(
+                    100 * max(abs(row["cpu_s"] / (base + slope * size) - 1)
+                              for size, row in zip(sizes, rows, strict=True)), 1),
+            }  # fmt: skip
+            last = rows[-1]
+            if quick:
+                last = {key: _extrapolate(sizes, [row[key] for row in rows]) for key in last}
+                figures[source]["200_sites_extrapolated"] = last
+            figures["reached"] &= last["two_cores_s"] <= _PROMISED_S
+            figures["reached"] &= last["peak_mb"] <= _PROMISED_MB
     return figures
 
 
@@ -82,12 +89,24 @@ def _fit(sizes: Sequence[int], values: Sequence[float]) -> tuple[float, float]:
     return slope, middle_y - slope * middle_x
 
 
-def _measure(folder: Path, source: str, inventory: str, size: int) -> dict[str, float]:
-    """One `netwatch fleet report` of the first so many sites; memory is that of all its processes."""
+def _extrapolate(sizes: Sequence[int], values: Sequence[float]) -> float:
+    slope, base = _fit(sizes, values)
+    return round(base + max(slope, 0.0) * _SITES, 1)
+
+
+def _measure(
+    folder: Path, source: str, inventory: str, size: int, server: int | None
+) -> dict[str, float]:
+    """One `netwatch fleet report` of the first so many sites, all of its processes together.
+
+    ``server`` is the process of the store that it asks, where that is one of its own.
+    """
     config = folder / f"fleet-{size}.toml"
     head, *sites = inventory.split("[[site]]\n")
     config.write_text("[[site]]\n".join([head, *sites[:size]]), encoding="utf-8")
     output = folder / f"out-{size}"
+    before_s = read_cpu_s(server)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-m", "netwatch.cli.main", "fleet", "report", "--config", str(config),
@@ -96,13 +115,22 @@ def _measure(folder: Path, source: str, inventory: str, size: int) -> dict[str, 
     )  # fmt: skip
     peak_bytes = 0
     while child.poll() is None:
-        peak_bytes = max(peak_bytes, sum(_read_resident(each) for each in _list_family(child.pid)))
+        peak_bytes = max(peak_bytes, sum(read_resident(each) for each in _list_family(child.pid)))
         time.sleep(0.1)
     took_s = time.monotonic() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if child.returncode != 0:
         raise RuntimeError(f"netwatch fleet report --source {source} ended with {child.returncode}")
     shutil.rmtree(output)
-    return {"took_s": round(took_s, 1), "peak_mib": round(peak_bytes / 2**20, 1)}
+    row = {"took_s": round(took_s, 1), "cpu_s": round(cpu_s, 1), "peak_mb": round(peak_bytes / 1e6)}
+    store_cpu_s = 0.0
+    if server is not None:
+        store_cpu_s = read_cpu_s(server) - before_s
+        row["store_cpu_s"] = round(store_cpu_s, 1)
+        row["store_mb"] = round(read_resident(server) / 1e6)
+    row["two_cores_s"] = round((cpu_s + store_cpu_s) / _CORES, 1)
+    return row
 
 
 def _list_family(pid: int) -> Iterator[int]:
@@ -116,7 +144,15 @@ def _list_family(pid: int) -> Iterator[int]:
         yield from _list_family(each)
 
 
-def _read_resident(pid: int) -> int:
+def read_cpu_s(pid: int | None) -> float:
+    """What the process has used so far, user and system; 0 for none."""
+    if pid is None:
+        return 0.0
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_resident(pid: int) -> int:
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -141,7 +177,7 @@ def _write_inventory(head: str, addresses: Sequence[str]) -> str:
 
 
 @contextmanager
-def _agents(folder: Path, sites: int) -> Iterator[str]:
+def _agents(folder: Path, sites: int) -> Iterator[tuple[str, None]]:
     """One server that is every site's agent: each under a path of its own, with its own bundle."""
     write_month(folder / "store", 1)
     subprocess.run(
@@ -169,7 +205,7 @@ def _agents(folder: Path, sites: int) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield _write_inventory("", [f"{base}/site-{number:03}" for number in range(sites)])
+        yield _write_inventory("", [f"{base}/site-{number:03}" for number in range(sites)]), None
     finally:
         server.shutdown()
         server.server_close()
@@ -203,21 +239,26 @@ def _write_bundle(folder: Path, site: str) -> None:
 
 
 @contextmanager
-def _prometheus(folder: Path, sites: int) -> Iterator[str]:
+def _prometheus(folder: Path, sites: int) -> Iterator[tuple[str, int]]:
     """A real one with every site's counters and gauges of the month, a scrape every 30 s."""
-    template = "".join(_list_lines())
     source = folder / "samples.txt"
-    for first in range(0, sites, 5):
-        with source.open("w", encoding="ascii") as file:
-            for number in range(first, min(sites, first + 5)):
-                file.write(template.replace("SITE", f"site-{number:03}"))
-            file.write("# EOF\n")
-        subprocess.run(
-            ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet",
-             "--max-block-duration=768h", str(source), str(folder / "data")],
-            check=True, capture_output=True,
-        )  # fmt: skip
-    source.unlink()
+    with source.open("w", encoding="ascii") as file:
+        file.writelines(_list_lines())
+        file.write("# EOF\n")
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet",
+         "--max-block-duration=768h", str(source), str(folder / "model")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+    def list_copies(labels: Labels) -> Iterator[Labels]:
+        for number in range(sites):
+            yield tuple(
+                (name, f"site-{number:03}" if value == "SITE" else value) for name, value in labels
+            )
+
+    for block in (folder / "model").iterdir():
+        copy_block(block, folder / "data", list_copies)
     (folder / "prometheus.yml").write_text("{}", encoding="ascii")
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as free:
         port = free.server_port
@@ -229,7 +270,8 @@ def _prometheus(folder: Path, sites: int) -> Iterator[str]:
     try:
         _wait(f"http://127.0.0.1:{port}/-/ready")
         head = f'[fleet]\nprometheus.url = "http://127.0.0.1:{port}"\n'
-        yield _write_inventory(head, [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(sites)])
+        addresses = [f"10.0.{n // 250}.{n % 250 + 1}" for n in range(sites)]
+        yield _write_inventory(head, addresses), server.pid
     finally:
         server.terminate()
         server.wait()

@@ -12,6 +12,8 @@ Rule of this file: classes only; it imports nothing of netwatch.
     ├── RightsError              the kernel refuses what a probe needs (ICMP sockets)
     ├── EvidenceError            an evidence bundle is refused unread (exit 1)
     ├── SourceFailed             a site's month cannot be had from where the fleet keeps it (exit 1)
+    ├── GrafanaFailed            a Grafana that cannot be used, or refuses (exit 1)
+    ├── CentralError             the centre's configuration cannot be had, or is not believed (exit 1)
     └── AgentUnreachable         `netwatch status` found no agent to ask (exit 1)
 
 Nothing else may reach a user; a traceback is a defect.
@@ -20,6 +22,7 @@ Nothing else may reach a user; a traceback is a defect.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 
 class NetwatchError(Exception):
@@ -77,6 +80,14 @@ class AgentUnreachable(NetwatchError):
     """No agent answers on the configured address."""
 
 
+class CentralError(NetwatchError):
+    """The centre's configuration; ``reason`` is unreachable (ours to wait) or untrusted."""
+
+    def __init__(self, message: str, reason: Literal["unreachable", "untrusted"]) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
 class SourceFailed(NetwatchError):
     """A site's month that cannot be read, or not believed; the sentence goes beside its name.
 
@@ -85,4 +96,15 @@ class SourceFailed(NetwatchError):
 
     def __init__(self, message: str, *, silent: bool = False) -> None:
         self.silent = silent
+        super().__init__(message)
+
+
+class GrafanaFailed(NetwatchError):
+    """Grafana cannot be reached, is too old, or refuses; the sentence begins with its address.
+
+    ``unanswered``: what was asked may have been done nevertheless.
+    """
+
+    def __init__(self, message: str, *, unanswered: bool = False) -> None:
+        self.unanswered = unanswered
         super().__init__(message)

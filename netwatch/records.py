@@ -383,7 +383,6 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
     bounds_us: tuple[int, ...]
     counts: tuple[int, ...]  # one more than bounds_us
-    sum_us: int
 
 
 class StoreFault(enum.StrEnum):

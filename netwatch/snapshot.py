@@ -79,6 +79,7 @@ class BandwidthView(msgspec.Struct, frozen=True, kw_only=True):
     budget_bytes: int
     bytes_moved: Mapping[str, int] = {}  # by direction; persistent totals
     tests: Mapping[tuple[str, str], int] = {}  # by engine and result; persistent totals
+    skips: Mapping[str, int] = {}  # slots that were not run, by reason; persistent totals
     at_ms: int | None = None  # when the newest test began; None before the first
     engine: str | None = None
     server: str | None = None
@@ -90,6 +91,21 @@ class BandwidthView(msgspec.Struct, frozen=True, kw_only=True):
     grade: str | None = None  # of the delay that load adds
     skipped_ms: int | None = None  # the newest slot that was not run, and why
     skipped_reason: str | None = None
+
+
+class CentralView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent runs with of the centre's configuration, and how the fetching goes (UTC)."""
+
+    version: int | None = None  # None: the device's own file alone
+    taken_ms: int | None = None
+    trial: bool = False  # it has not proved good yet
+    refused_version: int | None = None
+    refused_why: str | None = None  # check, or start: the agent did not come up with it
+    refused_problem: str | None = None
+    asked_ms: int | None = None
+    answered_ms: int | None = None  # when the centre last gave a good answer
+    reason: str | None = None  # of the newest asking, if it failed: unreachable, untrusted
+    problem: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +136,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ipv6: Verdict | None = None  # None when no target is IPv6
     push: PushState | None = None  # None where no push is configured
     bandwidth: BandwidthView | None = None  # None where no engine is configured
+    central: CentralView | None = None  # None without [central]
     store: StoreHealth | None = None
     totals_known: bool = True  # False: the books could not be read yet, so totals lack their past
     clock_held_ms: int | None = None  # the clock was last vouched for so long ago; None: now, never

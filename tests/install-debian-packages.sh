@@ -4,9 +4,10 @@
 set -eu
 packages="
     iproute2:ip nftables:nft fping:fping prometheus:promtool
+    prometheus-alertmanager:amtool docker-compose:docker-compose
     prometheus-blackbox-exporter:prometheus-blackbox-exporter
     prometheus-smokeping-prober:prometheus-smokeping-prober
-    victoria-metrics:victoria-metrics faketime:faketime
+    victoria-metrics:victoria-metrics influxdb:influxd faketime:faketime
     iperf3:iperf3 snmpd:snmpd dnsmasq-base:dnsmasq nginx-light:nginx chromium:chromium chromium-driver:chromedriver
     poppler-utils:pdftoppm openssl:openssl openssh-client:ssh-keygen
     debootstrap:debootstrap systemd:systemd-analyze systemd-container:systemd-nspawn lintian:lintian binutils:ar
@@ -31,8 +32,13 @@ if [ "$(id -u)" = 0 ]; then
         trap 'rm -f "$policy"' EXIT
     fi
     apt-get update -qq
-    # shellcheck disable=SC2086 -- a list of names
+    # A list of names:
+    # shellcheck disable=SC2086
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    # Nor at the next boot: the tests start an InfluxDB of their own.
+    case " $missing " in
+        *" influxdb "*) systemctl disable --quiet influxdb 2>/dev/null || true ;;
+    esac
 elif [ "${CI:-}" = true ]; then
     echo "these Debian packages are missing and only root can install them:$missing" >&2
     exit 1

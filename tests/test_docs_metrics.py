@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.records import PushProblem, PushReason, Role, Verdict
-from netwatch.snapshot import PushState
+from netwatch.snapshot import CentralView, PushState
 from tests.adapters.web_world import BANDWIDTH, build_snapshot, build_target, build_targets
 
 PUSH = PushState(
@@ -18,6 +18,7 @@ PUSH = PushState(
     minutes=1,
     oldest_ms=60_000,
 )
+CENTRAL = CentralView(version=7, refused_version=8, answered_ms=60_000, reason="untrusted")
 DOCS = Path(__file__).parents[1] / "docs" / "metrics.md"
 
 
@@ -42,6 +43,7 @@ def read_exported() -> dict[str, set[str]]:
         push=PUSH,
         clock_held_ms=60_000,
         bandwidth=BANDWIDTH,
+        central=CENTRAL,
     )
     exported = {}
     for family in text_string_to_metric_families(MetricsRenderer()(snapshot)[0].decode()):

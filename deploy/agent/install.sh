@@ -14,7 +14,8 @@ umask 022
 root=$(cd "$(dirname "$0")/../.." && pwd)
 lock=$root/deploy/agent/deb/requirements.lock
 prefix=/opt/netwatch
-units="netwatch-agent.service netwatch-report.service netwatch-report.timer"
+units="netwatch-agent.service netwatch-report.service netwatch-report.timer netwatch-configure.service netwatch-configure.timer"
+enabled="netwatch-agent.service netwatch-report.timer netwatch-configure.timer"
 python=${PYTHON:-python3}
 action=install wheels="" dry=""
 
@@ -66,7 +67,7 @@ if [ "$action" != install ]; then
     run rm -rf "$prefix" /usr/local/bin/netwatch
     if [ "$action" = purge ]; then
         run rm -rf /etc/netwatch /var/lib/netwatch
-        run rm -f /var/lib/systemd/timers/stamp-netwatch-report.timer
+        run rm -f /var/lib/systemd/timers/stamp-netwatch-report.timer /var/lib/systemd/timers/stamp-netwatch-configure.timer
         if getent passwd netwatch >/dev/null; then run userdel netwatch; fi
     fi
     run rm -f /etc/sysusers.d/netwatch.conf /etc/tmpfiles.d/netwatch.conf
@@ -133,9 +134,10 @@ fi
 
 if is_booted; then
     run systemctl daemon-reload
-    run systemctl enable --quiet netwatch-agent.service netwatch-report.timer
+    # shellcheck disable=SC2086
+    run systemctl enable --quiet $enabled
     # A service of Type=notify: this comes back once it measures, or says that it does not.
-    if run systemctl restart netwatch-agent.service && run systemctl start netwatch-report.timer; then
+    if run systemctl restart netwatch-agent.service && run systemctl start netwatch-report.timer netwatch-configure.timer; then
         :
     elif [ -n "$before" ] && [ -d "$before" ]; then
         ln -sfn "$before" "$prefix/next" && mv -T "$prefix/next" "$prefix/current"
@@ -145,7 +147,8 @@ if is_booted; then
         fail "the agent did not start: journalctl -u netwatch-agent"
     fi
 else
-    run systemctl enable --quiet netwatch-agent.service netwatch-report.timer
+    # shellcheck disable=SC2086
+    run systemctl enable --quiet $enabled
 fi
 # The newest two stay: this one, and the one to go back to.
 if [ -z "$dry" ]; then

@@ -31,7 +31,10 @@ class World(Protocol):
 
 
 class Lease(Protocol):
-    """`bandwidth_lease.TownLease`: the town's own server for us alone, for a while."""
+    """`bandwidth_lease.TownLease`: the town's own server for us alone, for a while.
+
+    Entering ``held`` raises `bandwidth_lock.NoLock` where the server keeps no leases.
+    """
 
     def held(self) -> AbstractContextManager[bool]: ...
 

@@ -10,11 +10,19 @@ from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
 
+import msgspec
+
 from netwatch.clock import Clock
 from netwatch.core.bufferbloat import grade_test
 from netwatch.core.data_budget import find_month
 from netwatch.snapshot import BandwidthView, DirectionView
-from netwatch.store.bandwidth_books import BYTES_COUNTER, TESTS_COUNTER, BandwidthBooks, LastTest
+from netwatch.store.bandwidth_books import (
+    BYTES_COUNTER,
+    SKIPS_COUNTER,
+    TESTS_COUNTER,
+    BandwidthBooks,
+    LastTest,
+)
 
 
 class BandwidthBoard:
@@ -58,6 +66,9 @@ class BandwidthBoard:
                 for (name, label), value in totals.items()
                 if name == TESTS_COUNTER
             },
+            skips={
+                label: value for (name, label), value in totals.items() if name == SKIPS_COUNTER
+            },
             skipped=skipped,
         )
 
@@ -72,24 +83,12 @@ def build_view(
     budget_bytes: int,
     bytes_moved: dict[str, int],
     tests: dict[tuple[str, str], int],
+    skips: dict[str, int],
     skipped: tuple[int, str] | None,
 ) -> BandwidthView:
     """What is shown; without a test, only what is planned and used."""
     skipped_ms, skipped_reason = skipped or (None, None)
-    if last is None:
-        return BandwidthView(
-            engines=engines,
-            running=running,
-            next_ms=next_ms,
-            used_bytes=used_bytes,
-            budget_bytes=budget_bytes,
-            bytes_moved=bytes_moved,
-            tests=tests,
-            skipped_ms=skipped_ms,
-            skipped_reason=skipped_reason,
-        )
-    row, around = last.row, last.around
-    return BandwidthView(
+    planned = BandwidthView(
         engines=engines,
         running=running,
         next_ms=next_ms,
@@ -97,8 +96,15 @@ def build_view(
         budget_bytes=budget_bytes,
         bytes_moved=bytes_moved,
         tests=tests,
+        skips=skips,
         skipped_ms=skipped_ms,
         skipped_reason=skipped_reason,
+    )
+    if last is None:
+        return planned
+    row, around = last.row, last.around
+    return msgspec.structs.replace(
+        planned,
         at_ms=row.started_ms,
         engine=row.engine,
         server=row.server,

@@ -28,15 +28,17 @@ from netwatch.agent.bandwidth_asking import (
 )
 from netwatch.agent.bandwidth_guard import choose_counters, is_line_busy, watch_traffic
 from netwatch.agent.bandwidth_host import HostReader
-from netwatch.agent.bandwidth_lock import held_alone
+from netwatch.agent.bandwidth_lock import NoLock, held_alone
 from netwatch.agent.bandwidth_rtt import RttWatch
 from netwatch.agent.bandwidth_run import Before, MadeTest, Order, run_test
+from netwatch.agent.bandwidth_settle import read_reserve, settle_cut_off
 from netwatch.bandwidth.base import Counterpart, Plan
 from netwatch.clock import Clock
 from netwatch.config.model import Settings
 from netwatch.core.data_budget import Allowance, allow_test, expect_bytes, find_month, reserve_bytes
 from netwatch.core.throughput import Direction
 from netwatch.store.bandwidth_books import BandwidthBooks, Begun, append_begun, append_result
+from netwatch.store.bandwidth_reserve import append_reserve
 
 #: Never more often than this against M-Lab's servers, as a fallback either (ndt7's etiquette).
 NDT7_LEAST_MS = 36 * 60_000
@@ -85,6 +87,12 @@ class Conduct:
 
     def make_test(self, asking: Asking) -> Done | Refused:
         """One test, with as many engines as it takes. Raises StoreError where the books fail."""
+        try:
+            return self._make_test(asking)
+        except NoLock as none:
+            return Refused(reason="no_lock", sentence=str(none), again=True)
+
+    def _make_test(self, asking: Asking) -> Done | Refused:
         plan = msgspec.structs.replace(self._plan, directions=asking.directions)
         with held_alone(self._settings.store.path) as alone:
             if not alone:
@@ -93,6 +101,7 @@ class Conduct:
                     sentence="another test runs on this device: two at once would measure each other",
                     again=True,
                 )
+            self._settle()
             right_circuit = self._world.is_right_circuit()
             refused = refuse_place(
                 asking, dated=self._clock.anchor() is not None, right_circuit=right_circuit
@@ -120,6 +129,23 @@ class Conduct:
             again=True,
         )
 
+    def settle(self) -> bool:
+        """Settle tests that were cut off, so that the budget shown is near the truth.
+
+        False: to be asked again, as another test runs or the clock is not set. Raises
+        StoreError.
+        """
+        try:
+            with held_alone(self._settings.store.path) as alone:
+                return alone and self._settle()
+        except NoLock:  # who asks for a test is told
+            return False
+
+    def _settle(self) -> bool:
+        return settle_cut_off(
+            self._settings.store.path, clock=self._clock, host=self._host, enter=self._enter
+        )
+
     # -- before --------------------------------------------------------------------------
 
     def _look(self, rtt: RttWatch, *, right_circuit: bool) -> Before:
@@ -128,7 +154,7 @@ class Conduct:
         counters = choose_counters(self._settings.bandwidth, facts.interface, self._host)
         from_ms = self._clock.monotonic_ms()
         traffic = watch_traffic(counters, self._clock, look_ms=self._look_ms, pause=self._pause)
-        idle_us, _ = rtt.find_median(from_ms, self._clock.monotonic_ms())
+        idle_us, _ = rtt.find_high(from_ms, self._clock.monotonic_ms())
         committed = self._find_committed()
         return Before(
             facts=facts,
@@ -244,7 +270,13 @@ class Conduct:
             due_ms=order.due_ms,
             reserved_bytes=plan.budget_bytes,
         )
-        self._enter(lambda connection: append_begun(connection, begun))
+        reserve = read_reserve(before.facts, self._host, self._clock.boot_id)
+
+        def enter_begun(connection: sqlite3.Connection) -> None:
+            append_begun(connection, begun)
+            append_reserve(connection, begun.run_id, begun.started_mono_ms, reserve)
+
+        self._enter(enter_begun)
         self._tell_load(True, started_mono_ms)
         try:
             tested = run_test(

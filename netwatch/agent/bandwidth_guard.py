@@ -14,13 +14,13 @@ from typing import Protocol
 import msgspec
 
 from netwatch.agent.bandwidth_host import HostReader, PortBytes, find_rate
+from netwatch.agent.bandwidth_snmp import SnmpCounters
 from netwatch.clock import Clock
 from netwatch.config.model import Bandwidth
 from netwatch.core.test_validity import is_busy
 
-#: How long the counters are looked at. A box renews its own only every few seconds.
+#: How long our own counters are looked at (a box's: `bandwidth_host.LOOK_BOX_MS`).
 LOOK_PORT_MS = 4_000
-LOOK_BOX_MS = 12_000
 
 
 class Counters(Protocol):
@@ -57,11 +57,9 @@ class OtherTraffic(msgspec.Struct, frozen=True, kw_only=True):
 def choose_counters(bandwidth: Bandwidth, interface: str | None, reader: HostReader) -> Counters:
     """The box's counters where configured, else those of the port."""
     if bandwidth.snmp is not None:
-        from netwatch.agent.bandwidth_snmp import SnmpCounters  # noqa: PLC0415 -- memory
-
         return SnmpCounters(bandwidth.snmp)
     if bandwidth.upnp is not None:
-        from netwatch.agent.bandwidth_upnp import UpnpCounters  # noqa: PLC0415 -- memory
+        from netwatch.agent.bandwidth_upnp import UpnpCounters  # noqa: PLC0415 -- 1.5 MB of http.client, for those who ask a box by UPnP alone
 
         return UpnpCounters(bandwidth.upnp)
     return PortCounters(interface or "", reader)

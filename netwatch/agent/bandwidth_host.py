@@ -12,6 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+#: How long the counters of a box are looked at: it renews them only every few seconds.
+LOOK_BOX_MS = 12_000
 _IDLE, _IOWAIT, _IRQ, _SOFTIRQ, _GUEST = 3, 4, 5, 6, 8
 
 
@@ -66,6 +68,22 @@ class HostReader:
             )
         except (OSError, ValueError):
             return None
+
+    def read_interfaces(self) -> dict[str, tuple[int, int]]:
+        """Each interface's number, and what it has received and sent since it is there.
+
+        One that was taken out and put back has another number, and other counters. Those
+        that vanish while we look are left out.
+        """
+        found = {}
+        with contextlib.suppress(OSError):
+            for folder in (self._sys / "class/net").iterdir():
+                port = self.read_port(folder.name)
+                with contextlib.suppress(OSError, ValueError):
+                    index = int((folder / "ifindex").read_text(encoding="ascii"))
+                    if port is not None:
+                        found[folder.name] = (index, port.down + port.up)
+        return found
 
     def _read_cores(self) -> tuple[CoreTime, ...]:
         try:

@@ -21,14 +21,24 @@ from pathlib import Path
 _FLOCK = struct.Struct("hhqqi4x")
 
 
+class NoLock(Exception):
+    """Nobody can tell whether another test runs: the sentence says what is in the way."""
+
+
 @contextlib.contextmanager
 def held_alone(store_path: Path | str) -> Iterator[bool]:
     """True while no other process of this device tests; False at once where one does.
 
     Where the file system keeps no locks, or the file cannot be made, the test is made: a
-    folder that cannot be written has no books to share either.
+    folder that cannot be written has no books to share either. Raises NoLock for a file that
+    is there and that this user may not open: two users would test at once and not know it.
     """
     descriptor = _open(Path(store_path))
+    if descriptor is None and not is_usable(store_path):
+        raise NoLock(
+            f"{_name(Path(store_path))}: may not be opened by this user, so that whether another "
+            "test runs cannot be told: delete it, the next test makes it anew"
+        )
     if descriptor is None:
         yield True
         return
@@ -56,6 +66,16 @@ def is_held(store_path: Path | str) -> bool:
     finally:
         os.close(descriptor)
     return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def is_usable(store_path: Path | str) -> bool:
+    """Whether the lock is not there yet, or may be opened by this user. Touches nothing."""
+    lock = _name(Path(store_path))
+    try:
+        lock.stat()
+    except OSError:  # in a folder that may not be entered there are no books either
+        return True
+    return os.access(lock, os.R_OK | os.W_OK, effective_ids=True)
 
 
 def _open(store_path: Path) -> int | None:

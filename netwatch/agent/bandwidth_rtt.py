@@ -8,7 +8,7 @@ hears is the test's alone: it reaches no verdict and no statistics of the line.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import msgspec
@@ -23,8 +23,12 @@ from netwatch.records import Round, Slot
 EVERY_MS = 100
 #: A queue of seconds is a finding, not a loss.
 TIMEOUT_MS = 5_000
-#: Fewer answers than this give no median.
+#: Fewer answers than this give no percentile.
 LEAST_SAMPLES = 5
+#: What is told of a stretch. TCP keeps a queue full only at its crests (it lets a tenth to a
+#: quarter of it run empty at each loss): the median reads a tenth low at any rate, the ninth
+#: decile within a twentieth (docs/decisions/0009-bandwidth.md).
+PERCENT = 90
 
 
 class RttSample(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,14 +133,26 @@ class RttWatch:
         """What was sent in ``[from_ms, to_ms)`` and is settled."""
         return [each for each in list(self._samples) if from_ms <= each.sent_ms < to_ms]
 
-    def find_median(self, from_ms: int, to_ms: int) -> tuple[int | None, int]:
-        """The median round trip of what was sent in between, and of how many samples.
+    def find_high(self, from_ms: int, to_ms: int) -> tuple[int | None, int]:
+        """What nine in ten of those sent in between took at most (µs), and of how many samples.
 
-        Lost ones sort as infinite (RFC 6703): where they are the middle there is none.
+        The same with load and without, so that the difference is the load's. Lost ones sort
+        as infinite (RFC 6703): where the rank falls among them there is none.
         """
         samples = self.list_samples(from_ms, to_ms)
-        answered = [each.rtt_us for each in samples if each.rtt_us is not None]
-        if len(answered) < LEAST_SAMPLES:
-            return None, len(samples)
-        middle = distribution(answered, lost=len(samples) - len(answered)).percentile(50)
-        return (middle if isinstance(middle, int) else None), len(samples)
+        return rank_high([each.rtt_us for each in samples]), len(samples)
+
+
+def rank_high(rtt_us: Sequence[int | None]) -> int | None:
+    """The round trip that nine in ten do not exceed; None: not answered.
+
+    >>> rank_high([*range(1, 10), 900]), rank_high([*range(1, 10), None])
+    (9, 9)
+    >>> rank_high([*range(1, 9), None, None]), rank_high([1, 2, 3, 4])
+    (None, None)
+    """
+    answered = [each for each in rtt_us if each is not None]
+    if len(answered) < LEAST_SAMPLES:
+        return None
+    high = distribution(answered, lost=len(rtt_us) - len(answered)).percentile(PERCENT)
+    return high if isinstance(high, int) else None

@@ -141,7 +141,7 @@ def run_test(
     loaded = {
         found.direction: (None, 0)
         if found.loaded_from_ms is None or found.loaded_to_ms is None
-        else rtt.find_median(found.loaded_from_ms, found.loaded_to_ms)
+        else rtt.find_high(found.loaded_from_ms, found.loaded_to_ms)
         for found in child.finding.directions
     }
     return MadeTest(

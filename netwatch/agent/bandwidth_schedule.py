@@ -28,9 +28,8 @@ from netwatch.core.bandwidth_plan import (
 )
 from netwatch.errors import StoreError
 from netwatch.records import Anchor
-from netwatch.store.bandwidth_books import BandwidthBooks
+from netwatch.store.bandwidth_books import BandwidthBooks, append_skipped
 from netwatch.store.queries import Reader
-from netwatch.store.throughput import append_skip
 
 _LOG = logging.getLogger(__name__)
 
@@ -86,6 +85,7 @@ class BandwidthTests:
         self._taken: set[int] = set()
         self._handled: set[int] = set()
         self._others_load = False
+        self._settled = False  # tests that were cut off, in the month's budget
         self._refreshed_ms: int | None = None
         self._plan: tuple[PlannedTest, ...] = ()
         self._planned_to_ms = 0
@@ -115,6 +115,7 @@ class BandwidthTests:
         """Look once: at other tests, at the clock, at what is due. Raises StoreError."""
         self._heed_others()
         anchor = self._clock.anchor()
+        self._settle()
         if anchor is None or self._run_id() is None:  # no time, or no books yet
             self._refresh(None)
             return
@@ -137,6 +138,14 @@ class BandwidthTests:
             self._others_load = held
             at_ms = self._clock.monotonic_ms()
             self._tell_load(held, at_ms - _SEEN_LATE_MS if held else at_ms)
+            self._refreshed_ms = None
+            self._settled = self._settled and held  # what it ran may have been cut off
+
+    def _settle(self) -> None:
+        if self._settled or self._others_load or self._run_id() is None:
+            return
+        self._settled = self._conduct.settle()
+        if self._settled:
             self._refreshed_ms = None
 
     def _refresh(self, now_ms: int | None) -> None:
@@ -230,7 +239,7 @@ class BandwidthTests:
         run_id = self._run_id()
         assert run_id is not None  # `turn` waits for it
         self._enter(
-            lambda connection: append_skip(
+            lambda connection: append_skipped(
                 connection,
                 run_id=run_id,
                 due_mono_ms=due_ms - anchor.offset_ms,

@@ -12,8 +12,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from netwatch.agent.bandwidth_guard import LOOK_BOX_MS
-from netwatch.agent.bandwidth_host import PortBytes
+from netwatch.agent.bandwidth_host import LOOK_BOX_MS, PortBytes
 from netwatch.config.model import SnmpSettings
 
 TIMEOUT_S = 2.0
@@ -124,11 +123,10 @@ def encode_oid(oid: Oid) -> bytes:
     """
     encoded = bytearray([oid[0] * 40 + oid[1]])
     for arc in oid[2:]:
-        digits = [arc & 0x7F]
-        while arc > 0x7F:
-            arc >>= 7  # noqa: PLW2901 - seven bits at a time, from the right
-            digits.append(0x80 | arc & 0x7F)
-        encoded += bytes(reversed(digits))
+        groups = max(1, -(-arc.bit_length() // 7))
+        for group in reversed(range(groups)):
+            more = 0x80 if group else 0
+            encoded.append(more | arc >> 7 * group & 0x7F)
     return bytes(encoded)
 
 

@@ -11,8 +11,7 @@ import http.client
 import re
 from urllib.parse import urlsplit
 
-from netwatch.agent.bandwidth_guard import LOOK_BOX_MS
-from netwatch.agent.bandwidth_host import PortBytes
+from netwatch.agent.bandwidth_host import LOOK_BOX_MS, PortBytes
 from netwatch.config.model import UpnpSettings
 
 TIMEOUT_S = 3.0

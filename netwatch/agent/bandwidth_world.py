@@ -15,9 +15,9 @@ from netwatch.clock import Clock
 from netwatch.config.model import Bandwidth, Settings, Target
 from netwatch.core.calendars import Calendar, build_calendar
 from netwatch.errors import RightsError
-from netwatch.probes.first_hop import trace_first_hop
+from netwatch.probes.first_hop import FURTHEST_TTL, trace_first_hop
 from netwatch.probes.host import HostProbe, read_gateway
-from netwatch.probes.icmp_once import ping_once
+from netwatch.probes.icmp_once import echo_once, ping_once
 from netwatch.probes.icmp_open import IcmpSockets, open_icmp_sockets
 from netwatch.records import HostFacts, Outcome, Role
 
@@ -29,7 +29,8 @@ class LineWorld:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._targets: Sequence[Target] = settings.target
-        self._first_hops = settings.bandwidth.first_hop
+        self._first_hops = find_contract_hops(settings)
+        self._is_strict = bool(settings.bandwidth.first_hop)
         self._clock = clock
         self._host = HostProbe()
 
@@ -58,19 +59,35 @@ class LineWorld:
         return None
 
     def is_right_circuit(self) -> bool:
-        """Whether the way out is by one of the first hops that the configuration names.
+        """Whether the way out is by one of the contract's first hops (`find_contract_hops`).
 
-        True where it names none, or the hop does not tell: nothing is held against a line
+        True where none is known, or the hop does not tell: nothing is held against a line
         that cannot be told from another.
         """
         if not self._first_hops:
             return True
+        found = self.find_first_hop()
+        if found is None or found in self._first_hops:
+            return True
+        return not self._is_strict and self._is_near(self._first_hops)
+
+    def find_first_hop(self) -> str | None:
+        """The operator's first router towards an internet target, as traced now.
+
+        By the Internet Protocol of the contract's hops: the other one has other routers.
+        """
+        families = {":" in each for each in self._first_hops}
         internet = next(
-            (each.address for each in self._targets if each.role is Role.INTERNET), None
+            (
+                each.address
+                for each in self._targets
+                if each.role is Role.INTERNET and (":" in each.address) in families
+            ),
+            None,
         )
         sockets = self.open_sockets()
         if internet is None or sockets is None:
-            return True
+            return None
         gateway, gateway_ipv6 = read_gateway()
         with sockets:
             try:
@@ -82,8 +99,54 @@ class LineWorld:
                     clock=self._clock,
                 )
             except OSError:
-                return True
-        return found is None or found.address in self._first_hops
+                return None
+        return None if found is None else found.address
+
+    def _is_near(self, addresses: Sequence[str]) -> bool:
+        """Whether one of them answers from within a traceroute's few hops.
+
+        A router has an address on each side, and tells of another than the one that a
+        person may have written down as a target. By another operator's line it is farther
+        away than any first hop; who wants it stricter names what traceroute shows in
+        ``bandwidth.first_hop``.
+        """
+        sockets = self.open_sockets()
+        if sockets is None:
+            return True
+        with sockets:
+            for address in addresses:
+                settled = echo_once(
+                    sockets, address, _PING_TIMEOUT_MS, clock=self._clock, ttl=FURTHEST_TTL
+                )
+                if isinstance(settled, str) or settled.rtt_us is None:
+                    continue
+                if settled.hop is None:  # else the probe ended on its way
+                    return True
+        return False
+
+
+def find_contract_hops(settings: Settings) -> tuple[str, ...]:
+    """The first hops by which the contract's circuit leaves, as a person has named them.
+
+    ``bandwidth.first_hop``, else the addresses of the targets of role first_hop. What
+    ``auto`` finds is the way out that there is, whichever that be: it is no word of the
+    contract's, and the agent may well have begun on the backup line.
+
+    >>> from netwatch.config.model import Site
+    >>> hop = Target(name="hop", role=Role.FIRST_HOP, address="192.0.2.1")
+    >>> find_contract_hops(Settings(site=Site(id="a"), target=(hop,)))
+    ('192.0.2.1',)
+    >>> find_contract_hops(Settings(site=Site(id="a"),
+    ...                             target=(Target(name="hop", role=Role.FIRST_HOP, address="auto"),)))
+    ()
+    """
+    if settings.bandwidth.first_hop:
+        return settings.bandwidth.first_hop
+    return tuple(
+        each.address
+        for each in settings.target
+        if each.role is Role.FIRST_HOP and each.address != "auto"
+    )
 
 
 def list_counterparts(bandwidth: Bandwidth) -> tuple[Counterpart, ...]:

@@ -72,19 +72,20 @@ class Dating:
             return None
         return Anchor(boot_id=self._clock.boot_id, monotonic_ms=newest[0], offset_ms=newest[1])
 
-    def take_absence(self) -> dict[Key, int]:
+    def take_absence(self) -> tuple[dict[Key, int], dict[Cause, int]]:
         """What lies before this life and is in no totals, as the ledger has it; said once.
 
+        The time by verdict and cause, and by cause the outages that began in it.
         That is what earlier lives had not counted when they ended, and the time since,
         which is unknown. What was watched in it by who did not know the time was counted.
         """
         told, started_ms = self._told, self.line.to_utc_ms(self._started_ms)
         if told is None or started_ms is None:
-            return {}
+            return {}, {}
         self._told, self.caught_up = None, True
         missing = dict(told.uncounted)
         if told.end_ms is not None and started_ms - told.end_ms > told.undated_ms:
             absent = (Verdict.UNKNOWN, Cause.AGENT)
             absent_ms = started_ms - told.end_ms - told.undated_ms
             missing[absent] = missing.get(absent, 0) + absent_ms
-        return missing
+        return missing, dict(told.incidents)

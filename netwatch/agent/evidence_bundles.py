@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import logging
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 import netwatch
+from netwatch.agent.lean_start import ONE_HEAP, build_child_environment, build_lean_command
 from netwatch.config.handover import encode_settings
 from netwatch.config.model import Settings
 from netwatch.core.calendars import month_window
@@ -43,11 +41,13 @@ _SULK_MS = 60_000
 
 
 def build_command() -> list[str]:
-    """The child's command line: as lean a start as the agent's own (`agent.process`)."""
-    return [
-        sys.executable, "-P", "-S", "-OO", "-c",
-        "from netwatch.agent.evidence_child import main; main()",
-    ]  # fmt: skip
+    """The child's command line: as lean a start as the agent's own."""
+    return build_lean_command("from netwatch.agent.evidence_child import main; main()")
+
+
+def has_report() -> bool:
+    """Whether what makes a bundle is installed: the extra ``report``."""
+    return importlib.util.find_spec("babel") is not None
 
 
 class EvidenceBundles:
@@ -60,11 +60,13 @@ class EvidenceBundles:
         wall_ms: Callable[[], int],
         command: Sequence[str] | None = None,
         longest_s: float = _LONGEST_S,
+        is_able: Callable[[], bool] = has_report,
     ) -> None:
         self._settings = settings
         self._wall_ms = wall_ms
         self._command = list(build_command() if command is None else command)
         self._longest_s = longest_s
+        self._is_able = is_able
         self._folder = Path(f"{settings.store.path}.evidence")
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
@@ -73,6 +75,11 @@ class EvidenceBundles:
     def find(self, year: int, month: int) -> EvidenceBundle | NoBundle:
         """The month's bundle; the first who asks is told to come again."""
         name = f"{year:04}-{month:02}"
+        if not self._is_able():
+            return NoBundle(
+                status=501,
+                sentence=f"{name}: this agent makes no bundles: pip install 'netwatch[report]'",
+            )
         now_ms = self._wall_ms()
         start_ms, end_ms = month_window(year, month, ZoneInfo(self._settings.site.timezone))
         if now_ms < start_ms:
@@ -123,7 +130,7 @@ class EvidenceBundles:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env=_build_environment(),
+                env=build_child_environment(ONE_HEAP),
             )
         except OSError as error:
             return NoBundle(
@@ -176,15 +183,3 @@ def _come_again(what: str) -> NoBundle:
         sentence=f"{what}: ask again in {_RETRY_AFTER_S} s",
         retry_after_s=_RETRY_AFTER_S,
     )
-
-
-def _build_environment() -> dict[str, str]:
-    """What the child finds: our own folders, where its files may go, one language."""
-    folders = (str(Path(str(module.__file__)).parents[1]) for module in (netwatch, msgspec))
-    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "HOME") if name in os.environ}
-    return {
-        **kept,
-        "LC_ALL": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders)),
-        "MALLOC_ARENA_MAX": "1",
-    }

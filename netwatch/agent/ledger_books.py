@@ -15,6 +15,7 @@ from netwatch.core.judge import DNS, LINK, QUALITY
 from netwatch.core.ledger import MINIMUM_DNS_MS, build_ledger, clip_spans
 from netwatch.core.lives import find_piece, find_taken, leave_taken
 from netwatch.records import RttPoint, Run, Span
+from netwatch.store.loaded import read_loaded_time
 from netwatch.store.queries import Reader
 from netwatch.store.throughput import BandwidthRow, ThroughputBooks
 
@@ -63,8 +64,12 @@ class AgentBooks:
         return clip_spans(build_ledger(layers, lives, first_ms, last_ms), from_ms, to_ms)
 
     def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> Sequence[RttPoint]:
-        """Latency by target and step, as far as it has been committed."""
-        return self._reader.read_rtt_points(from_ms, to_ms, step_ms)
+        """Latency by target and step, as far as it has been committed.
+
+        Without what was sent while a throughput test of ours loaded the line.
+        """
+        loaded = read_loaded_time(self._reader.path, from_ms, to_ms)
+        return self._reader.read_rtt_points(from_ms, to_ms, step_ms, without=loaded)
 
     def read_tests(self, from_ms: int, to_ms: int) -> list[BandwidthRow]:
         """The throughput tests begun in the range, in order."""

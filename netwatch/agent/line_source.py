@@ -26,6 +26,7 @@ from netwatch.errors import StoreError
 from netwatch.records import Incident, Run, Span, Verdict
 from netwatch.store.batch import Batch
 from netwatch.store.chain_entries import read_entries_after
+from netwatch.store.loaded import read_loaded_time
 from netwatch.store.queries import Reader
 from netwatch.store.rtt_minutes import read_rtt_minutes
 from netwatch.store.tail import Tail, is_still_tail, open_tail
@@ -97,9 +98,12 @@ class LineSource:
             (minute.start_ms, format_ledger_minute(minute, self._tags))
             for minute in build_minutes(spans)
         ]
+        loaded = read_loaded_time(self._path, from_ms, until_ms)
         dated += [
             (minute.start_ms, format_rtt_minute(minute, self._tags))
-            for minute in read_rtt_minutes(self._reader, from_ms, until_ms, self._tail)
+            for minute in read_rtt_minutes(
+                self._reader, from_ms, until_ms, self._tail, without=loaded
+            )
         ]
         dated += [
             (row.started_ms or 0, format_bandwidth(build_bandwidth_point(row), self._tags))

@@ -110,6 +110,10 @@ class Machine:
         self._schedule.start()
         threading.Thread(target=self._find_first_hop, name="first-hop", daemon=True).start()
 
+    def add_job(self, name: str, every_ms: int, work: Callable[[], None]) -> None:
+        """Have ``work`` done again and again by the small pool; before `start` or after."""
+        self._schedule.add_job(name, every_ms, work)
+
     def stop(self) -> None:
         self._schedule.stop()
         self._tcp.stop()

@@ -10,18 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-import netwatch
+from netwatch.agent.lean_start import LEAN_HEAP, build_lean_command, list_folders
 from netwatch.config.handover import HANDOVER_VARIABLE, encode_settings
 from netwatch.config.model import Settings
 from netwatch.config.targets import complete_targets
-
-#: One heap for all threads, given back at once: less waste, and no thread here is in a hurry.
-_MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 
 
 def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
@@ -32,15 +28,11 @@ def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
     os.lseek(descriptor, 0, os.SEEK_SET)
     environment = {
         **os.environ,
-        **_MALLOC,
+        **LEAN_HEAP,
         HANDOVER_VARIABLE: str(descriptor),
-        "PYTHONPATH": os.pathsep.join(_list_folders()),
+        "PYTHONPATH": os.pathsep.join(list_folders()),
     }
-    # -OO leaves docstrings and assertions behind; these state what is always so. -S leaves
-    # out what other packages have put into every start of this interpreter, -P what lies in
-    # the folder it is started from.
-    start = "from netwatch.agent.main import main; main()"
-    command = [sys.executable, "-P", "-S", "-OO", "-c", start]
+    command = build_lean_command("from netwatch.agent.main import main; main()")
     with contextlib.suppress(OSError):
         os.execve(sys.executable, [*command, *(["--verbose"] if verbose else [])], environment)  # noqa: S606 -- our own interpreter, no shell
     # Who was given this program by root may be refused the interpreter a second time
@@ -49,9 +41,3 @@ def become_agent(settings: Settings, *, verbose: bool) -> NoReturn:
     from netwatch.agent.main import main  # noqa: PLC0415 -- not needed when all is well
 
     main()
-
-
-def _list_folders() -> list[str]:
-    """Where this program and its libraries are installed: one folder, or two of a checkout."""
-    found = (str(Path(str(module.__file__)).parents[1]) for module in (netwatch, msgspec))
-    return list(dict.fromkeys(found))

@@ -31,16 +31,19 @@ class Progress:
         self._round_limit_ms = 2 * interval_ms + timeout_ms + ROUND_GRACE_MS
         self._loop_heard_ms = now_ms
         self._round_heard_ms = now_ms
+        #: How often complete rounds were heard of.
+        self.rounds = 0
 
     def hear_loop(self, now_ms: int, *, rounds: bool) -> None:
         """The ICMP loop has reported; with ``rounds``, one or more that are complete."""
         self._loop_heard_ms = now_ms
         if rounds:
-            self._round_heard_ms = now_ms
+            self.hear_round(now_ms)
 
     def hear_round(self, now_ms: int) -> None:
         """A round of connections is complete."""
         self._round_heard_ms = now_ms
+        self.rounds += 1
 
     def begin_again(self, now_ms: int) -> None:
         """Other targets are asked from now on: their first round is still to come."""

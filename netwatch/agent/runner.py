@@ -132,6 +132,11 @@ class Runner:
                 self.alive_ms = now_ms
         self._commit(self._clock.monotonic_ms(), with_observations=True)
 
+    @property
+    def rounds(self) -> int:
+        """How often complete rounds of probes were heard of; to be read from any thread."""
+        return self._progress.rounds
+
     def _take_events(self, wait_ms: int) -> list[Event]:
         try:
             events = [self.events.get(timeout=wait_ms / 1000)]
@@ -304,7 +309,7 @@ class Runner:
             self._recorder.count(self._dating.follow(now_ms), {})
             if self._entered is not None:
                 self._commit(now_ms, with_observations=False)
-        self._recorder.count(self._dating.take_absence(), {})
+        self._recorder.count(*self._dating.take_absence())
 
     def _look(self, now_ms: int) -> None:
         self._looked_ms = now_ms

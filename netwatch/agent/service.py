@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,13 @@ from netwatch.web.server import Server, build_server
 
 if TYPE_CHECKING:
     from netwatch.agent.bandwidth_parts import Bandwidth
+    from netwatch.agent.central_watch import CentralWatch
     from netwatch.agent.push import Push
 
 _LOG = logging.getLogger(__name__)
 
+#: The exit code of an agent that wants to be started anew with other settings (EX_TEMPFAIL).
+BEGIN_AGAIN = 75
 #: The runner turns four times a second; this long without a turn, it hangs.
 ALIVE_MS = 15_000
 
@@ -83,6 +87,8 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
     machine = Machine(
         settings=settings, targets=targets, clock=clock, writer=writer, notifier=notifier
     )
+    watch: CentralWatch | None = None
+    told = threading.Event()
     try:
         runner = Runner(
             settings=settings,
@@ -105,15 +111,37 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
 
             bandwidth = build_bandwidth(settings, clock=clock, writer=writer, runner=runner)
         evidence = LazyEvidence(settings, clock)
+        if settings.central is not None:
+            from netwatch.agent.central_watch import LOOK_EVERY_MS, build_watch  # noqa: PLC0415 - as above
+
+            watch = build_watch(
+                settings,
+                settings.central,
+                environment,
+                watchdog_ms=notifier.watchdog_ms,
+                monotonic_ms=clock.monotonic_ms,
+                make_way=lambda: runner.events.put(Stop()),
+            )
+            look = watch.look
+            machine.add_job(
+                "configuration of the centre", LOOK_EVERY_MS, lambda: look(runner.rounds)
+            )
         server = _build_server(
-            settings, clock, runner, writer, push=push, bandwidth=bandwidth, evidence=evidence
+            settings,
+            clock,
+            runner,
+            writer,
+            push=push,
+            bandwidth=bandwidth,
+            evidence=evidence,
+            watch=watch,
         )
         if push is not None:
             push.start()
         if bandwidth is not None:
             bandwidth.start()
         try:
-            _serve(machine, runner, server, notifier)
+            _serve(machine, runner, server, notifier, watch=watch, told=told)
         finally:
             if bandwidth is not None:
                 bandwidth.stop()
@@ -125,6 +153,8 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
         machine.stop()
         if not writer.close(monotonic_ms=clock.monotonic_ms(), anchor=clock.anchor()):
             _LOG.error("not everything could be written before the end")
+    if watch is not None and watch.outdated and not told.is_set():
+        return BEGIN_AGAIN
     return 0
 
 
@@ -137,6 +167,7 @@ def _build_server(
     push: Push | None,
     bandwidth: Bandwidth | None,
     evidence: LazyEvidence,
+    watch: CentralWatch | None,
 ) -> Server:
     site, circuit, http = settings.site, settings.circuit, settings.http
     books = AgentBooks(
@@ -145,7 +176,9 @@ def _build_server(
         lambda: None if writer.begun is None else writer.begun.run_id,
     )
     routes = build_routes(
-        get_snapshot=lambda: _add_others(runner.ask(runner.build_snapshot), push, bandwidth),
+        get_snapshot=lambda: _add_central(
+            _add_others(runner.ask(runner.build_snapshot), push, bandwidth), watch
+        ),
         books=books,
         site=SiteIdentity(
             id=site.id,
@@ -184,6 +217,14 @@ def _add_others(snapshot: Snapshot, push: Push | None, bandwidth: Bandwidth | No
     )
 
 
+def _add_central(snapshot: Snapshot, watch: CentralWatch | None) -> Snapshot:
+    """What the centre's configuration makes worth showing."""
+    if watch is None:
+        return snapshot
+    notices = (*snapshot.notices, *watch.list_notices(snapshot.at_ms))
+    return msgspec.structs.replace(snapshot, central=watch.view(), notices=notices)
+
+
 def log_store_state(state: WriterState) -> None:
     """Say when the disk begins to refuse, and when it obeys again."""
     if state.reason is not None:
@@ -210,8 +251,19 @@ def read_token(path: str | None) -> str | None:
     return token
 
 
-def _serve(machine: Machine, runner: Runner, server: Server, notifier: SystemdNotifier) -> None:
+def _serve(
+    machine: Machine,
+    runner: Runner,
+    server: Server,
+    notifier: SystemdNotifier,
+    *,
+    watch: CentralWatch | None,
+    told: threading.Event,
+) -> None:
+    """Until the end; ``told`` is set where somebody has told the agent to end, later on too."""
+
     def leave(_signal: int, _frame: object) -> None:
+        told.set()
         runner.events.put(Stop())
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -221,7 +273,13 @@ def _serve(machine: Machine, runner: Runner, server: Server, notifier: SystemdNo
     _LOG.info("netwatch %s: the page is at %s", __version__, server.url)
     notifier.tell(READY="1", STATUS="measuring")
     runner.run()
+    if watch is not None and watch.outdated and not told.is_set():
+        # Not STOPPING: systemd would wait for the end of a process that goes on as another.
+        notifier.tell(STATUS="beginning again with another configuration")
+        return
     notifier.tell(STOPPING="1")
+    if watch is not None:
+        watch.leave()
 
 
 def _name_now(clock: Clock) -> str:

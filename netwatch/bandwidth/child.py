@@ -7,6 +7,7 @@ standard output. It knows no store and no schedule. The parent owns deadline and
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import sys
 
@@ -31,6 +32,9 @@ def main() -> None:
         sys.stdout.buffer.flush()
 
     engine = ENGINES[job.counterpart.engine](job.counterpart)
+    if not gc.isenabled():  # the parent's command has it off while modules are loaded, which stay
+        gc.freeze()
+        gc.enable()
     tell(engine.measure(job.plan, tell))
 
 

@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Log what the agent does in detail.")
 def run(config: Path, *, verbose: bool) -> NoReturn:
     """Run the agent in the foreground, until it is told to stop."""
-    settings = place_secrets(load_settings(config), os.environ)
+    import json
+    import sys
+
+    from netwatch.agent.central_start import choose_settings
     from netwatch.agent.process import become_agent
+    from netwatch.clock import SystemClock
+    from netwatch.config.handover import COMMAND_VARIABLE, DIGEST_VARIABLE
     from netwatch.store.marks import refuse_simulated
 
+    chosen = choose_settings(config, now_ms=SystemClock().wall_ms())
+    settings = place_secrets(chosen.settings, os.environ)
+    os.environ[DIGEST_VARIABLE] = chosen.digest or ""
+    os.environ[COMMAND_VARIABLE] = json.dumps(sys.orig_argv)
     refuse_simulated(settings.store.path)
     become_agent(settings, verbose=verbose)
 

@@ -14,6 +14,13 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from netwatch.cli.campaign_screen import (
+    describe_plan,
+    describe_status,
+    print_json,
+    print_report,
+    print_status,
+)
 from netwatch.cli.civil_time import show_instant
 from netwatch.cli.options import author_option, config_option, json_option
 from netwatch.cli.report import load_needed
@@ -27,20 +34,16 @@ from netwatch.core.campaign import Offer
 from netwatch.core.campaign_record import (
     PROFILES,
     Campaign,
-    SlotTest,
     list_windows,
     plan_slots,
 )
 from netwatch.errors import UsageError
-from netwatch.report.identity import iso_utc
 from netwatch.store.campaigns import Campaigns
 
 if TYPE_CHECKING:
     from netwatch.core.campaign_record import CampaignBooks
-    from netwatch.report.model import CampaignEntry
 
 _RATES = ("maximum", "normal", "minimum")
-_SHOWN_NEXT = 5
 
 
 @click.group()
@@ -110,7 +113,7 @@ def start(
     _check_beginning(planned, books, now_ms, zone)
     planned = books.enter(planned)
     if as_json:
-        _print_json(describe_plan(planned))
+        print_json(describe_plan(planned))
         return
     click.echo(
         f"{planned.id}: {len(planned.slots)} slots from {show_instant(planned.slots[0], zone)} to "
@@ -132,12 +135,12 @@ def status(config: Path, *, as_json: bool) -> None:
     now_ms = SystemClock().wall_ms()
     campaigns = _read_books(settings, now_ms)
     if as_json:
-        _print_json([_describe_status(books, now_ms) for books in campaigns])
+        print_json([describe_status(books, now_ms) for books in campaigns])
         return
     if not campaigns:
         click.echo("no campaign was entered: `netwatch campaign start`")
     for books in campaigns:
-        _print_status(books, zone, now_ms)
+        print_status(books, zone, now_ms)
 
 
 @campaign.command()
@@ -162,7 +165,7 @@ def report(config: Path, campaign_id: str | None, *, as_json: bool) -> int:
 
         click.echo(encode_part(entry).decode(), nl=False)
     else:
-        _print_report(entry, settings.site.timezone)
+        print_report(entry, settings.site.timezone)
     return 1 if entry.state == "breach" else 0
 
 
@@ -212,28 +215,6 @@ def build_offers(
     return down, up
 
 
-def describe_plan(planned: Campaign) -> dict[str, object]:
-    """A plan as JSON has it: instants in UTC, rates in bytes per second."""
-
-    def show(offer: Offer) -> dict[str, int | None]:
-        return {name: getattr(offer, name) for name in _RATES}
-
-    return {
-        "id": planned.id,
-        "profile": planned.profile,
-        "seed": planned.seed,
-        "first_day": planned.first_day.isoformat(),
-        "timezone": planned.timezone,
-        "wired": planned.wired,
-        "author": planned.author,
-        "entered_at": iso_utc(planned.entered_ms),
-        "withdrawn_at": None if planned.withdrawn_ms is None else iso_utc(planned.withdrawn_ms),
-        "down": show(planned.down),
-        "up": show(planned.up),
-        "slots": [iso_utc(slot_ms) for slot_ms in planned.slots],
-    }
-
-
 def _parse_day(text: str | None, today: date) -> date:
     if text is None:
         return today + timedelta(days=1)
@@ -265,96 +246,3 @@ def _read_books(settings: Settings, now_ms: int) -> list[CampaignBooks]:
 
     books = MonthBooks(settings.store.path)
     return [books.read_campaign(each, now_ms) for each in books.campaigns.read()]
-
-
-def _describe_status(books: CampaignBooks, now_ms: int) -> dict[str, object]:
-    from netwatch.core.campaign_verdict import judge_campaign
-
-    verdict = judge_campaign(books, ZoneInfo(books.campaign.timezone), now_ms)
-    done = [test for test in books.tests if _is_due(test, now_ms)]
-    return describe_plan(books.campaign) | {
-        "state": "withdrawn" if books.campaign.withdrawn_ms is not None else verdict.state,
-        "measured": verdict.measured,
-        "done": [
-            {
-                "slot": iso_utc(test.slot_ms),
-                "at": None if test.at_ms is None else iso_utc(test.at_ms),
-                "down": test.down,
-                "up": test.up,
-                "down_invalid": test.down_invalid,
-                "up_invalid": test.up_invalid,
-            }
-            for test in done
-        ],
-        "next": [iso_utc(slot_ms) for slot_ms in _list_next(books.campaign, now_ms)],
-    }
-
-
-def _is_due(test: SlotTest, now_ms: int) -> bool:
-    return test.at_ms is not None or test.slot_ms < now_ms
-
-
-def _list_next(planned: Campaign, now_ms: int) -> list[int]:
-    if planned.withdrawn_ms is not None:
-        return []
-    return [slot_ms for slot_ms in planned.slots if slot_ms >= now_ms]
-
-
-def _print_status(books: CampaignBooks, zone: ZoneInfo, now_ms: int) -> None:
-    planned = books.campaign
-    figures = _describe_status(books, now_ms)
-    click.echo(
-        f"{planned.id}: {planned.profile}, {str(figures['state']).replace('_', ' ')}, "
-        f"{figures['measured']} of {len(planned.slots)} slots measured"
-    )
-    for test in books.tests:
-        if not _is_due(test, now_ms):
-            continue
-        if test.at_ms is None:
-            click.echo(f"  {show_instant(test.slot_ms, zone)}  no test")
-            continue
-        words = [
-            invalid.replace("_", " ") if invalid is not None else f"{name} {show_rate(rate)}"
-            for name, rate, invalid in (
-                ("down", test.down, test.down_invalid),
-                ("up", test.up, test.up_invalid),
-            )
-        ]
-        click.echo(f"  {show_instant(test.at_ms, zone)}  {', '.join(dict.fromkeys(words))}")
-    coming = _list_next(planned, now_ms)
-    for slot_ms in coming[:_SHOWN_NEXT]:
-        click.echo(f"  {show_instant(slot_ms, zone)}  to come")
-    if len(coming) > _SHOWN_NEXT:
-        click.echo(f"  … and {len(coming) - _SHOWN_NEXT} more")
-
-
-def show_rate(bytes_per_second: int | None) -> str:
-    """Megabits per second, to a tenth.
-
-    >>> show_rate(12_654_321), show_rate(None)
-    ('101.2 Mbit/s', 'not measured')
-    """
-    if bytes_per_second is None:
-        return "not measured"
-    return f"{bytes_per_second * 8 / 1_000_000:.1f} Mbit/s"
-
-
-def _print_report(entry: CampaignEntry, timezone: str) -> None:
-    from netwatch.report.campaign_words import tell_campaign
-    from netwatch.report.language import Language
-
-    told = tell_campaign(entry, Language("en", timezone=timezone))
-    click.echo(f"{entry.id}: {told.title}")
-    for line in told.lines:
-        word = {True: "kept", False: "not kept", None: "no verdict"}[line.met]
-        sign = "at most" if line.at_most else "at least"
-        click.echo(f"  {line.condition}: {line.found} ({sign} {line.required}): {word}")
-    for problem in told.problems:
-        click.echo(f"  {problem}")
-    click.echo(told.verdict)
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())

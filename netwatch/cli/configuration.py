@@ -29,16 +29,64 @@ from netwatch.errors import ConfigError, UsageError
     "--store", type=click.Path(path_type=Path), metavar="PATH", help="Where the ledger is to be."
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def init(output: Path | None, store: Path | None, *, force: bool) -> None:
+@click.option("--from-fleet", metavar="URL", help="Take the rest from the town's centre, there.")
+@click.option("--site", metavar="ID", help="With --from-fleet: this site's id.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="PUB",
+    help="With --from-fleet: the public key (.pub) of the centre.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --from-fleet: the centre's token, if it wants one.",
+)
+@click.option(
+    "--certificate-authority",
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="With --from-fleet: whom to trust for HTTPS in place of the system's.",
+)
+def init(
+    *,
+    output: Path | None,
+    store: Path | None,
+    force: bool,
+    from_fleet: str | None,
+    site: str | None,
+    key: Path | None,
+    token_file: Path | None,
+    certificate_authority: Path | None,
+) -> int | None:
     """Write a commented configuration from what is detected on this machine.
 
-    Nothing leaves this machine but a few ICMP probes that look for the operator's first hop.
+    Nothing leaves this machine but a few ICMP probes that look for the operator's first hop,
+    and with --from-fleet what is asked of the centre.
     """
     from netwatch.cli.detection import detect, find_operators_first_hop
 
-    run_init(
-        output, store, force=force, detect=lambda: detect(find_first_hop=find_operators_first_hop)
+    def look() -> Detected:
+        return detect(find_first_hop=find_operators_first_hop)
+
+    if from_fleet is None:
+        if site or key or token_file or certificate_authority:
+            raise UsageError("--site, --key and their like go with --from-fleet URL")
+        run_init(output, store, force=force, detect=look)
+        return None
+    from netwatch.cli.init_from_fleet import FleetOrigin, run_init_from_fleet
+
+    if site is None or key is None:
+        raise UsageError("--from-fleet needs --site ID and --key PUB beside it")
+    origin = FleetOrigin(
+        url=from_fleet,
+        site=site,
+        key=key,
+        token_file=token_file,
+        certificate_authority=certificate_authority,
     )
+    return run_init_from_fleet(origin, output, store, force=force, detect=look)
 
 
 def run_init(
@@ -49,25 +97,38 @@ def run_init(
     Raises:
         UsageError: the file is there already, or cannot be written.
     """
-    to_file = output is not None and str(output) != "-"
-    if to_file and output is not None and output.exists() and not force:
+    refuse_present(output, force=force)
+    write_text(output, lambda folder: build_config(detect(), store_path=place_store(store, folder)))
+    if output is None or str(output) == "-":
+        click.echo("Next: save this as FILE, then netwatch check --config FILE", err=True)
+        return
+    click.echo(
+        f"Wrote {output}. Next: netwatch check --config {shlex.quote(str(output))}", err=True
+    )
+
+
+def refuse_present(output: Path | None, *, force: bool) -> None:
+    """Raises UsageError for a file that is there, and is not to be replaced."""
+    if output is not None and str(output) != "-" and output.exists() and not force:
         raise UsageError(
             f"{output}: is there already: give another --output, or --force to replace it"
         )
-    folder = output.parent if to_file and output is not None else None
-    text = build_config(detect(), store_path=place_store(store, folder))
-    if not to_file or output is None:
-        click.echo(text, nl=False)
-        click.echo("Next: save this as FILE, then netwatch check --config FILE", err=True)
+
+
+def write_text(output: Path | None, build: Callable[[Path | None], str]) -> None:
+    """What ``build`` makes for a file in that folder, into the file or to standard output.
+
+    Raises UsageError where it cannot be written.
+    """
+    if output is None or str(output) == "-":
+        click.echo(build(None), nl=False)
         return
+    text = build(output.parent)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_file(output, text)
     except OSError as error:
         raise UsageError(f"{output}: cannot be written: {error.strerror}") from None
-    click.echo(
-        f"Wrote {output}. Next: netwatch check --config {shlex.quote(str(output))}", err=True
-    )
 
 
 def place_store(store: Path | None, folder: Path | None) -> str | None:
@@ -102,15 +163,20 @@ def write_file(path: Path, text: str) -> None:
 
 @click.command()
 @config_option
+@click.option(
+    "--configuration-only",
+    is_flag=True,
+    help="Look at the file alone: nothing is probed, opened or asked.",
+)
 @json_option
-def check(config: Path, *, as_json: bool) -> int:
+def check(config: Path, *, configuration_only: bool, as_json: bool) -> int:
     """Say what stands in the way of measuring, and what to do about it.
 
     Exit code 0: nothing; 1: a problem was found; 2: the configuration cannot be used.
     """
     from netwatch.cli.examination import State, build_json, examine
 
-    findings, usable = examine(config)
+    findings, usable = examine(config, configuration_only=configuration_only)
     if as_json:
         click.echo(build_json(findings))
     elif usable:

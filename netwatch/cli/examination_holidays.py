@@ -20,8 +20,9 @@ def examine_holidays(settings: Settings, world: World) -> Iterator[Examined]:
         return
     from netwatch.report.holidays_calendar import read_holidays
 
+    year = dt.datetime.fromtimestamp(world.now_ms() / 1000, dt.UTC).year
     try:
-        read_holidays(settings.site.holidays, [dt.datetime.now(dt.UTC).year])
+        read_holidays(settings.site.holidays, [year])
     except ConfigError as error:
         for problem in error.problems:
             message, _, remedy = problem.rpartition(": ")

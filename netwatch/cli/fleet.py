@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from netwatch.cli.fleet_configurations import configurations
+from netwatch.cli.fleet_dashboards import dashboards
 from netwatch.cli.fleet_publish import publish
 from netwatch.cli.fleet_report import report
-from netwatch.cli.options import json_option
+from netwatch.cli.options import inventory_option, json_option
 from netwatch.clock import SystemClock
 from netwatch.errors import NetwatchError, UsageError
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from netwatch.fleet.model import Inventory
     from netwatch.fleet.status import SiteStatus
 
-DEFAULT_FLEET = Path("/etc/netwatch/fleet.toml")
-FLEET_VARIABLE = "NETWATCH_FLEET"
 #: Public holidays and clock changes are written out for the present year and these.
 _YEARS_AHEAD = 2
 
@@ -38,15 +38,8 @@ def fleet() -> None:
 
 fleet.add_command(report)
 fleet.add_command(publish)
-
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar=FLEET_VARIABLE,
-    default=DEFAULT_FLEET,
-    metavar="FILE",
-    help=f"The inventory; else ${FLEET_VARIABLE}, else {DEFAULT_FLEET}.",
-)
+fleet.add_command(configurations)
+fleet.add_command(dashboards)
 
 
 @fleet.command("import")
@@ -93,7 +86,7 @@ def _parse_toml(text: str) -> dict[str, object]:
 
 
 @fleet.command()
-@_config
+@inventory_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -110,7 +103,7 @@ def targets(config: Path, output: Path | None) -> None:
 
 
 @fleet.command()
-@_config
+@inventory_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -152,7 +145,7 @@ def scrape(
 
 
 @fleet.command()
-@_config
+@inventory_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -177,7 +170,7 @@ def rules(config: Path, output: Path | None) -> None:
 
 
 @fleet.command()
-@_config
+@inventory_option
 @json_option
 @click.option(
     "--watch",

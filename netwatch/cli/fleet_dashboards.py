@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netwatch.cli.options import json_option
+from netwatch.cli.options import inventory_option, json_option
 from netwatch.errors import NetwatchError
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from netwatch.fleet.grafana.push import Outcome
     from netwatch.fleet.model import Inventory
 
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="NETWATCH_FLEET",
-    default=Path("/etc/netwatch/fleet.toml"),
-    metavar="FILE",
-    help="The inventory; else $NETWATCH_FLEET, else /etc/netwatch/fleet.toml.",
-)
 _timeout = click.option(
     "--timeout",
     type=click.FloatRange(0.1, 600),
@@ -54,7 +46,7 @@ def dashboards() -> None:
 
 
 @dashboards.command()
-@_config
+@inventory_option
 @json_option
 @_timeout
 @click.option(
@@ -84,7 +76,7 @@ def push(*, config: Path, as_json: bool, timeout: float, overwrite: bool) -> int
 
 
 @dashboards.command()
-@_config
+@inventory_option
 @json_option
 @_timeout
 def diff(*, config: Path, as_json: bool, timeout: float) -> int:

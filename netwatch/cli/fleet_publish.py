@@ -11,20 +11,13 @@ from pathlib import Path
 import click
 
 from netwatch.cli.civil_time import parse_month
-from netwatch.cli.options import json_option
+from netwatch.cli.options import inventory_option, json_option
 from netwatch.cli.report import load_needed
 from netwatch.clock import SystemClock
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="NETWATCH_FLEET",
-    default=Path("/etc/netwatch/fleet.toml"),
-    metavar="FILE",
-    help="The inventory; else $NETWATCH_FLEET, else /etc/netwatch/fleet.toml.",
-)
+@inventory_option
 @json_option
 @click.option("--month", required=True, metavar="YYYY-MM", help="The civil month.")
 @click.option(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netwatch.cli.civil_time import parse_month
-from netwatch.cli.options import json_option
+from netwatch.cli.options import inventory_option, json_option
 from netwatch.cli.report import load_needed, split_choices
 from netwatch.clock import SystemClock
 from netwatch.errors import NetwatchError
@@ -27,14 +27,7 @@ _SOURCES = ("agents", "prometheus", "influx")
 
 
 @click.command()
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    envvar="NETWATCH_FLEET",
-    default=Path("/etc/netwatch/fleet.toml"),
-    metavar="FILE",
-    help="The inventory; else $NETWATCH_FLEET, else /etc/netwatch/fleet.toml.",
-)
+@inventory_option
 @json_option
 @click.option("--month", required=True, metavar="YYYY-MM", help="The civil month.")
 @click.option(

@@ -24,6 +24,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "speedtest": ("netwatch.cli.speedtest:speedtest", "Make one bandwidth test, shown live."),
     "status": ("netwatch.cli.status:status", "Show what the agent on this machine knows."),
     "check": ("netwatch.cli.configuration:check", "Say what stands in the way of measuring."),
+    "configure": (
+        "netwatch.cli.configure:configure",
+        "Take the configuration that the centre publishes.",
+    ),
     "report": ("netwatch.cli.report:report", "Write the month's report and its evidence."),
     "verify": (
         "netwatch.cli.verify:verify",

@@ -16,6 +16,8 @@ from netwatch.errors import UsageError
 
 DEFAULT_CONFIG = Path("/etc/netwatch/agent.toml")
 CONFIG_VARIABLE = "NETWATCH_CONFIG"
+DEFAULT_FLEET = Path("/etc/netwatch/fleet.toml")
+FLEET_VARIABLE = "NETWATCH_FLEET"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -32,6 +34,18 @@ def config_option(command: _Command) -> _Command:
         metavar="FILE",
         callback=choose,
         help=f"The configuration; else ${CONFIG_VARIABLE}, else {DEFAULT_CONFIG}.",
+    )(command)
+
+
+def inventory_option(command: _Command) -> _Command:
+    """Adds the centre's ``--config FILE``; the command gets ``config: Path``, the inventory."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar=FLEET_VARIABLE,
+        default=DEFAULT_FLEET,
+        metavar="FILE",
+        help=f"The inventory; else ${FLEET_VARIABLE}, else {DEFAULT_FLEET}.",
     )(command)
 
 

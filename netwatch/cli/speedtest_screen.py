@@ -91,7 +91,7 @@ class Screen:
         self._sentence = sentence
         if sentence.startswith("testing") and self._rtt is not None and self._idle_us is None:
             now_ms = self._clock.monotonic_ms()
-            self._idle_us, _ = self._rtt.find_median(self._idle_from_ms, now_ms)
+            self._idle_us, _ = self._rtt.find_high(self._idle_from_ms, now_ms)
         self._refresh()
 
     def tell(self, progress: Progress) -> None:
@@ -101,7 +101,7 @@ class Screen:
         self._began_ms.setdefault(name, progress.at_ms)
         if self._rtt is not None and progress.phase == "measure":
             now_ms = self._clock.monotonic_ms()
-            lately, _ = self._rtt.find_median(now_ms - _LATELY_MS, now_ms)
+            lately, _ = self._rtt.find_high(now_ms - _LATELY_MS, now_ms)
             self._loaded_us[name] = lately
         self._refresh()
 

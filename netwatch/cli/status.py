@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from netwatch.cli.bandwidth_status import build_bandwidth_lines
+from netwatch.cli.central_status import build_central_lines
 from netwatch.cli.options import config_option, json_option
 from netwatch.cli.push_status import build_push_lines
 from netwatch.config.forms import parse_listen
@@ -211,6 +212,7 @@ def build_agent(answer: Mapping[str, Any]) -> str:
         zone = ZoneInfo(answer["site"]["timezone"])
         lines += build_bandwidth_lines(answer["bandwidth"], zone)
     lines += build_push_lines(answer.get("push"))
+    lines += build_central_lines(answer.get("central"))
     for notice in answer["notices"]:
         sentence, remedy = NOTICES.get(notice, {}).get("en", (notice.replace("_", " "), ""))
         lines.append(f"notice: {sentence} {remedy}".rstrip())

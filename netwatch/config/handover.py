@@ -15,6 +15,10 @@ from netwatch.config.model import ByteCount, BytesPerSecond, Milliseconds, Setti
 
 #: Names the descriptor from which the new process reads.
 HANDOVER_VARIABLE = "NETWATCH_HANDOVER_FD"
+#: The command line that the process was started with, as JSON, for beginning again.
+COMMAND_VARIABLE = "NETWATCH_COMMAND"
+#: The digest of the centre's configuration that was in force then; empty where none was.
+DIGEST_VARIABLE = "NETWATCH_CENTRAL_DIGEST"
 
 
 def encode_settings(settings: Settings) -> bytes:

@@ -14,6 +14,14 @@ from pathlib import Path
 
 import msgspec
 
+from netwatch.config.central import (
+    check_central,
+    drop_waiting,
+    find_local_problems,
+    lay_over,
+    read_published,
+)
+from netwatch.config.central_state import find_folder, read_held, read_state
 from netwatch.config.circuits import check_circuit
 from netwatch.config.consistency import (
     check_bandwidth,
@@ -24,7 +32,7 @@ from netwatch.config.consistency import (
 )
 from netwatch.config.convert import Converter
 from netwatch.config.model import Settings
-from netwatch.config.notes import Notes, shorten, show_text
+from netwatch.config.notes import Notes, Refused, shorten, show_quoted, show_text
 from netwatch.config.rules import RULES, SPELLINGS
 from netwatch.config.targets import check_targets, complete_targets
 from netwatch.errors import ConfigError
@@ -45,13 +53,64 @@ _ENDLESS_KEY = re.compile(
 def load_settings(path: str | Path) -> Settings:
     """The settings of a file; paths in it count from the folder that it lies in.
 
+    Where it has ``[central]``, what the centre's configuration in force says lies over it.
+
     Raises:
         ConfigError: every problem found, in the file's order. A file that cannot be
             read, is no text or is over 1 MiB is one problem.
     """
-    file_name = str(path)
-    text = _read_text(Path(path), file_name)
-    return resolve_paths(parse_settings(text, file_name), Path(path).absolute().parent)
+    settings = load_own_settings(path)
+    if settings.central is None:
+        return settings
+    folder = find_folder(settings)
+    held = read_state(folder).in_force
+    content = None if held is None else read_held(folder, held)
+    if held is None or content is None:
+        return settings
+    return load_under(path, content, f"version {held.version} of the centre's configuration")
+
+
+def load_own_settings(path: str | Path) -> Settings:
+    """The same of the device's file alone, whatever the centre says.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    document = read_document(path)
+    if "central" in document:
+        document = drop_waiting(document)
+    return resolve_paths(build_settings(document, str(path)), Path(path).absolute().parent)
+
+
+def load_under(path: str | Path, content: bytes, name: str) -> Settings:
+    """The settings of a file under those of a centre's file; ``name`` stands for the latter.
+
+    Raises:
+        ConfigError: the file; or what the centre's says, alone or together with the file.
+    """
+    base = read_document(path)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError([f"{name}: is not UTF-8"]) from None
+    over = _parse_toml(text, name)
+    try:
+        published = read_published(over)
+    except Refused as refused:
+        raise ConfigError([f"{name}: {refused}"]) from None
+    site = base.get("site")
+    own = site.get("id") if isinstance(site, dict) else None
+    problems = find_local_problems(over, name)
+    if published.site != own:
+        problems.append(
+            f"{name}: site.id: is of another site, got {show_quoted(published.site)}, "
+            f"and this is {show_quoted(str(own))}"
+        )
+    if problems:
+        raise ConfigError(problems)
+    composed = drop_waiting(lay_over(base, over))
+    settings = build_settings(composed, f"{name} over {path}")
+    return resolve_paths(settings, Path(path).absolute().parent)
 
 
 def parse_settings(text: str, file_name: str) -> Settings:
@@ -63,7 +122,18 @@ def parse_settings(text: str, file_name: str) -> Settings:
     Raises:
         ConfigError: every problem found, in the text's order.
     """
-    document = _parse_toml(text, file_name)
+    return build_settings(_parse_toml(text, file_name), file_name)
+
+
+def build_settings(document: dict[str, object], file_name: str) -> Settings:
+    """The settings of a TOML document, of which `read_document` and this file make one.
+
+    >>> build_settings({"site": {"id": "ecole-jaures"}}, "agent.toml").site.timezone
+    'Europe/Paris'
+
+    Raises:
+        ConfigError: every problem found, in the document's order.
+    """
     notes = Notes(document)
     converter = Converter(notes, rules=RULES, spellings=SPELLINGS)
     settings = converter.convert_table(document, Settings, ())
@@ -74,6 +144,7 @@ def parse_settings(text: str, file_name: str) -> Settings:
     check_bandwidth(settings.bandwidth, ("bandwidth",), notes)
     check_http(settings.http, ("http",), notes)
     check_mail(settings.mail, ("mail",), notes)
+    check_central(settings.central, ("central",), notes)
     problems = notes.lines(file_name)
     if problems:
         raise ConfigError(problems)
@@ -93,6 +164,18 @@ def read_document(path: str | Path) -> dict[str, object]:
     return _parse_toml(_read_text(Path(path), str(path)), str(path))
 
 
+def parse_document(text: str, file_name: str) -> dict[str, object]:
+    r"""A TOML text, read with the same care.
+
+    >>> parse_document('[site]\nid = "a"', "agent.toml")
+    {'site': {'id': 'a'}}
+
+    Raises:
+        ConfigError: it is not TOML; ``file_name`` begins the message.
+    """
+    return _parse_toml(text, file_name)
+
+
 def resolve_paths(settings: Settings, folder: Path) -> Settings:
     """The same settings, every relative path joined to the folder.
 
@@ -107,7 +190,7 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
 
     replace = msgspec.structs.replace
     http, influx, mail = settings.http, settings.influx, settings.mail
-    bandwidth = settings.bandwidth
+    bandwidth, central = settings.bandwidth, settings.central
     if bandwidth.snmp is not None:
         snmp = replace(bandwidth.snmp, community_file=resolve(bandwidth.snmp.community_file))
         bandwidth = replace(bandwidth, snmp=snmp)
@@ -132,6 +215,13 @@ def resolve_paths(settings: Settings, folder: Path) -> Settings:
             mail,
             password_file=resolve(mail.password_file),
             certificate_authority=resolve(mail.certificate_authority),
+        ),
+        central=central
+        and replace(
+            central,
+            public_key_file=resolve(central.public_key_file),
+            token_file=resolve(central.token_file),
+            certificate_authority=resolve(central.certificate_authority),
         ),
     )
 

@@ -224,6 +224,17 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     certificate_authority: str | None = None  # PEM file; None: the system's
 
 
+class Central(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the town publishes this agent's configuration, and whose signature it bears."""
+
+    url: str  # the folder in which SITE.toml lies
+    public_key: str | None = None  # "ssh-ed25519 AAAA…"
+    public_key_file: str | None = None  # or a file with one; with both, either will do
+    token_file: str | None = None
+    certificate_authority: str | None = None  # PEM file; None: the system's
+    every_ms: Milliseconds = field(default=Milliseconds(3_600_000), name="every")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One agent's whole configuration; a file with ``[site] id`` alone is valid."""
 
@@ -238,6 +249,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     clock: ClockSettings = ClockSettings()
     influx: Influx | None = None
     mail: Mail | None = None
+    central: Central | None = None
 
 
 #: Internet targets of six owners (RFC 9318: judge by what clients reach; one dead

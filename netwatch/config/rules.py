@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from netwatch.config import model
+from netwatch.config.central import check_central_url, check_public_key
 from netwatch.config.forms import (
     check_address,
     check_date,
@@ -262,6 +263,12 @@ RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (model.Mail, "user"): _TEXT,
     (model.Mail, "password_file"): _PATH,
     (model.Mail, "certificate_authority"): _PATH,
+    (model.Central, "url"): of_text(check_central_url),
+    (model.Central, "public_key"): of_text(check_public_key),
+    (model.Central, "public_key_file"): _PATH,
+    (model.Central, "token_file"): _PATH,
+    (model.Central, "certificate_authority"): _PATH,
+    (model.Central, "every_ms"): _duration(15 * _MINUTE_MS, 7 * _DAY_MS),
 }
 
 SPELLINGS: Mapping[tuple[type, str], Callable[[object], object]] = {

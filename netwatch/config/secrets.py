@@ -42,7 +42,12 @@ def place_secrets(settings: Settings, environment: Mapping[str, str]) -> Setting
         influx = replace(influx, token_file=find_secret(influx.token_file, folder))
     if mail is not None and mail.password_file is not None:
         mail = replace(mail, password_file=find_secret(mail.password_file, folder))
-    return replace(settings, bandwidth=bandwidth, http=http, influx=influx, mail=mail)
+    central = settings.central
+    if central is not None and central.token_file is not None:
+        central = replace(central, token_file=find_secret(central.token_file, folder))
+    return replace(
+        settings, bandwidth=bandwidth, http=http, influx=influx, mail=mail, central=central
+    )
 
 
 def find_secret(path: str, folder: Path) -> str:

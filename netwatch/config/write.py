@@ -35,7 +35,18 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
     clock_kept_by_host: bool = False
 
 
-def build_config(detected: Detected, *, store_path: str | None = None) -> str:
+class CentralLines(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device of a fleet must know to fetch the rest."""
+
+    url: str
+    public_key: str
+    token_file: str | None = None
+    certificate_authority: str | None = None
+
+
+def build_config(
+    detected: Detected, *, store_path: str | None = None, central: CentralLines | None = None
+) -> str:
     """The text of a file that loads, whatever was detected.
 
     >>> text = build_config(Detected(host_name="Mairie", timezone="Europe/Paris"))
@@ -54,6 +65,7 @@ def build_config(detected: Detected, *, store_path: str | None = None) -> str:
             _build_clock(detected),
             _INFLUX,
             _MAIL,
+            _build_central(central),
         )
     )
 
@@ -343,3 +355,36 @@ _INFLUX = """\
 #token_file = "influx.token"
 #certificate_authority = "town-ca.pem"
 """
+
+
+#: Keys of ``[central]`` with an example or the default of each.
+_CENTRAL: tuple[tuple[str, str], ...] = (
+    ("url", "https://centre.example.fr/netwatch"),
+    (
+        "public_key",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA netwatch",
+    ),
+    ("public_key_file", "/etc/netwatch/centre.pub"),
+    ("token_file", "central.token"),
+    ("certificate_authority", "town-ca.pem"),
+    ("every", "1h"),
+)
+
+
+def _build_central(central: CentralLines | None) -> str:
+    given = {} if central is None else msgspec.structs.asdict(central)
+    lines = [
+        f"#{name} = {quote(example)}"
+        if given.get(name) is None
+        else f"{name} = {quote(given[name])}"
+        for name, example in _CENTRAL
+    ]
+    return "\n".join(
+        (
+            "# Where the town publishes the rest of this configuration, and whose signature it",
+            "# must bear: docs/central-configuration.md. What it says lies over this file.",
+            "[central]" if given else "#[central]",
+            *lines,
+            "",
+        )
+    )

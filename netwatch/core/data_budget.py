@@ -14,6 +14,11 @@ import msgspec
 
 from netwatch.core.calendars import civil_date, month_window
 
+#: What the kernel may still send when a test's process has been killed: what waits in the
+#: buffers of eight connections, 4 MiB in each (the usual end of tcp_wmem).
+STILL_BYTES = 8 * 4 * 1_048_576
+#: A test is ended with its process within this, and clocks are set that well.
+STILL_MS = 2_000
 #: Less than this gives no rate on any line: nothing is begun with it.
 LEAST_BYTES = 1_000_000
 
@@ -90,3 +95,34 @@ def reserve_bytes(
     if port_speed_mbit is not None:
         return min(test_bytes, port_speed_mbit * 125 * duration_ms)
     return min(test_bytes, 10 * expected_bytes) if expected_bytes else test_bytes
+
+
+def settle_bytes(
+    reserved_bytes: int,
+    *,
+    interface_bytes: int | None,
+    longest_ms: int | None,
+    port_speed_mbit: int | None,
+) -> tuple[int, str]:
+    """What a test that was cut off counts with: never less than it can have moved.
+
+    The least of three bounds, with the word for it: what was set aside (``reserve``; no
+    engine goes beyond); what went through the machine's interfaces since
+    (``interfaces``: everybody's, in whole frames), and what the kernel may still send; what the port can carry in the time that
+    it can have run (``time``).
+
+    >>> settle_bytes(30 * 10**9, interface_bytes=750_000_000, longest_ms=9_000,
+    ...              port_speed_mbit=10_000)
+    (783554432, 'interfaces')
+    >>> settle_bytes(30 * 10**9, interface_bytes=None, longest_ms=9_000, port_speed_mbit=1_000)
+    (1375000000, 'time')
+    >>> settle_bytes(10**9, interface_bytes=None, longest_ms=None, port_speed_mbit=1_000)
+    (1000000000, 'reserve')
+    """
+    bounds = [(reserved_bytes, "reserve")]
+    if interface_bytes is not None:
+        bounds.append((interface_bytes + STILL_BYTES, "interfaces"))
+    if longest_ms is not None and port_speed_mbit is not None:
+        # Both ways at once: the directions are tested in turn, acknowledgements are not content.
+        bounds.append(((longest_ms + STILL_MS) * port_speed_mbit * 125, "time"))
+    return min(bounds)

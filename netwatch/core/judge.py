@@ -151,7 +151,8 @@ class Judge:
     def hear_load(self, at_ms: int, *, loaded: bool) -> None:
         """Our own throughput test begins to load the line, or has ceased to.
 
-        Verdicts go on; what it does to latency and loss is held against nobody.
+        What it does to latency and loss is held against nobody. Silence under it is a
+        suspicion, which silence after it confirms (`linkstate`).
         """
         if loaded:
             self._loaded.begin(at_ms)
@@ -335,11 +336,15 @@ class Judge:
 
     def _hear(self, name: str, round_: Round) -> None:
         layer = self._layers[name]
-        layer.enter(linkstate.hear_round(layer.line, round_, layer.rule))
+        sent_ms = [probe.sent_ms for probe in round_.probes if probe.role is layer.rule.role]
+        loaded = bool(sent_ms) and self.is_loaded(max(sent_ms))
+        layer.enter(linkstate.hear_round(layer.line, round_, layer.rule, loaded=loaded))
 
     def _heed_witness(self) -> None:
         layer = self._layers[LINK]
-        if self._witness_ms is not None and layer.line.wants_witness:
+        if self._witness_ms is None or self.is_loaded(self._witness_ms):
+            return
+        if layer.line.wants_witness:
             layer.enter(linkstate.hear_witness(layer.line, self._witness_ms, layer.rule))
 
     def _judge_window(self) -> None:

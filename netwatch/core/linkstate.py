@@ -11,6 +11,9 @@ The law of this file:
   ``up_after`` rounds in a row with an answer.
 * What cannot be seen is not judged: a fault of our own (`blind`) or a gap in our
   own watching makes the time unknown, and what was suspected then is forgotten.
+* What is missed under our own load (a throughput test fills the queue) confirms
+  nothing. Silence that goes on after it does, and the outage then begins with the
+  first probe that was missed, under load or not.
 
 Pure: rounds and words come in with their instants (monotonic milliseconds),
 changes go out. It knows no probe, no clock and no store. The same machine serves
@@ -28,7 +31,7 @@ import msgspec
 from netwatch.records import Cause, Role, Round, Verdict
 
 #: Printed in every report; raise it when the rule below changes its meaning.
-OUTAGE_RULE_VERSION = "1"
+OUTAGE_RULE_VERSION = "2"
 
 
 class OutageRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,11 +158,12 @@ def begin(
     return line, (change,)
 
 
-def hear_round(line: Line, round_: Round, rule: OutageRule) -> Step:
+def hear_round(line: Line, round_: Round, rule: OutageRule, *, loaded: bool = False) -> Step:
     """Judge one completed round.
 
     Rounds come in the order in which they began; one without a probe of the rule's
-    role says nothing. Probes missed while blind are left out.
+    role says nothing. Probes missed while blind are left out. ``loaded``: all of it was
+    sent while a test of ours filled the line, so that its silence is a suspicion at most.
     """
     probes = [
         probe
@@ -192,7 +196,7 @@ def hear_round(line: Line, round_: Round, rule: OutageRule) -> Step:
     if answered_ms:
         line, more = _hear_answer(line, answered_ms, missed_ms, heard, rule)
     else:
-        line, more = _hear_silence(line, missed_ms, heard, rule)
+        line, more = _hear_silence(line, missed_ms, heard, rule, loaded=loaded)
     return line, (*changes, *more)
 
 
@@ -334,7 +338,9 @@ def _hear_answer(
     return msgspec.structs.replace(forgotten, first_missed_ms=min(tail, default=None)), changes
 
 
-def _hear_silence(line: Line, missed_ms: list[int], heard: _Heard, rule: OutageRule) -> Step:
+def _hear_silence(
+    line: Line, missed_ms: list[int], heard: _Heard, rule: OutageRule, *, loaded: bool
+) -> Step:
     if line.phase in (Phase.DOWN, Phase.RECOVERING):
         return _go_on_down(line, max(missed_ms), heard, rule)
     first_ms = line.first_missed_ms
@@ -345,6 +351,11 @@ def _hear_silence(line: Line, missed_ms: list[int], heard: _Heard, rule: OutageR
         phase=TRANSITIONS.get((line.phase, Event.MISSED), line.phase),
         was_unseen=line.was_unseen or line.phase is Phase.UNSEEN,
         first_missed_ms=first_ms,
+    )
+    if loaded:
+        return line, ()
+    line = msgspec.structs.replace(
+        line,
         missed_rounds=line.missed_rounds + 1,
         # The first round may have begun before the fault: it is not asked who answered.
         recent=(*line.recent, heard)[-(rule.down_after - 1 or 1) :],

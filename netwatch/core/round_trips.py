@@ -15,7 +15,7 @@ from itertools import chain
 import msgspec
 
 from netwatch.core.columns import add_lanes
-from netwatch.core.packing import RoundTripColumn, unpack_round_trips
+from netwatch.core.minute_columns import RoundTripColumn, unpack_round_trips
 
 #: So many values wait to be counted: enough for one pass, few enough for a processor's cache.
 _WAITING = 12_000

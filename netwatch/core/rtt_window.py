@@ -13,8 +13,9 @@ from netwatch.core.stats import Distribution, distribution
 from netwatch.records import Histogram, Role, RttSummary
 
 WINDOW_MS = 300_000
-#: Ten buckets from a LAN to a satellite; few, for each is a series in Prometheus.
-BUCKETS_US = (1_000, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 1_000_000)
+#: Six buckets from fibre to a loaded mobile line: each is a series in Prometheus for each
+#: target, and an agent at its defaults is to have 150. Finer figures come from the store.
+BUCKETS_US = (5_000, 10_000, 20_000, 80_000, 320_000)
 
 _LOST = -1  # within this file alone; outside, what was not measured is None
 
@@ -39,7 +40,6 @@ class RttWindow:
         self._sent_ms = array("q")
         self._rtt_us = array("q")  # _LOST: not answered
         self._counts = [0] * (len(BUCKETS_US) + 1)
-        self._sum_us = 0
         self._last_us: int | None = None
         self._jitter_16us = 0  # sixteenths of a microsecond: RFC 3550's filter, in integers
         self._has_jitter = False
@@ -61,7 +61,6 @@ class RttWindow:
             (place for place, bound in enumerate(BUCKETS_US) if rtt_us <= bound), len(BUCKETS_US)
         )
         self._counts[index] += 1
-        self._sum_us += rtt_us
         if self._last_us is not None:
             difference = abs(rtt_us - self._last_us)
             self._jitter_16us += difference - (self._jitter_16us + 8) // 16
@@ -111,7 +110,7 @@ class RttWindow:
         for count in self._counts:
             running += count
             counts.append(running)
-        return Histogram(bounds_us=BUCKETS_US, counts=tuple(counts), sum_us=self._sum_us)
+        return Histogram(bounds_us=BUCKETS_US, counts=tuple(counts))
 
 
 def _finite(spread: Distribution, percent: int) -> int | None:

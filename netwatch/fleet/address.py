@@ -77,6 +77,17 @@ def parse_agent_address(text: str) -> AgentAddress:
     return AgentAddress(scheme="http", host=bare, port=int(port))
 
 
+def check_base_url(text: str) -> None:
+    """A URL to which paths can be added.
+
+    >>> check_base_url("https://grafana.example.fr/grafana")
+
+    Raises Refused for what is none.
+    """
+    check_url(text)
+    parse_agent_address(text)
+
+
 def _parse_url(text: str) -> AgentAddress:
     check_url(text)
     parts = urlsplit(text)

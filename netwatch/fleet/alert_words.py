@@ -97,6 +97,16 @@ WORDS: Mapping[str, tuple[Words, Words]] = {
             f"{_SHARE} de la GTR de {_LINE} est consommé, en heures couvertes.",
         ),
     ),
+    "NetwatchLineWasDown": (
+        Words(
+            f"{_SITE}: the line was down within the last half hour",
+            "That outage was told. Nobody is told of this: it holds back what follows from it.",
+        ),
+        Words(
+            f"{_SITE} : la ligne était coupée il y a moins d’une demi-heure",
+            "Cette coupure a été signalée. Ceci ne l’est à personne et retient ce qui en découle.",
+        ),
+    ),
     "NetwatchBudgetBurnFast": (
         Words(
             f"{_SITE}: the error budget burns very fast",

@@ -1,13 +1,15 @@
 """When somebody is called, as Prometheus alerting rules (STANDARDS.md, 4).
 
 Rule of this file: pure; expressions and severities. What an alert says is `alert_words`,
-the numbers are `windows`. `page` is for somebody now, `ticket` for somebody this week.
+the numbers are `windows`. `page` is for somebody now, `ticket` for somebody this week,
+`none` for nobody: Alertmanager holds other alerts back by it.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from netwatch.fleet.alert_facts import build_facts
 from netwatch.fleet.alert_words import WORDS
 from netwatch.fleet.model import Inventory
 from netwatch.fleet.series import BOOKED, HELD, JOINED, SITE, Group, Rule
@@ -42,7 +44,8 @@ def build_alerting_groups(inventory: Inventory, years: range, *, dated: bool) ->
         rules.append(_alert("NetwatchRulesOutdated", f"vector(time()) > {end_s}", "ticket"))
     runbook = inventory.options.runbook
     for rule in rules:
-        rule["annotations"] = build_annotations(str(rule["alert"]), runbook)
+        name = str(rule["alert"])
+        rule["annotations"] = build_annotations(name, runbook) | build_facts(name, inventory)
     return [{"name": "netwatch-alerts", "interval": "30s", "rules": rules}]
 
 
@@ -99,18 +102,26 @@ def build_line_alerts() -> list[Rule]:
 
 
 def build_budget_alerts() -> list[Rule]:
-    """Burn rates over two windows each: the long one that it matters, the short that it lasts."""
+    """Burn rates over two windows each: the long one that it matters, the short that it lasts.
+
+    And what tells an outage that has been told from one that has not: for half an hour after
+    it, the longest short window of a page, a budget still burns by it.
+    """
     burn = "netwatch:burn_rate"
+    told = 'max_over_time(ALERTS{alertname="NetwatchLinkDown",alertstate="firing"}[35m])'
     return [
-        _alert(
-            policy.alert,
-            _named(
-                f'max by (site) ({burn}{{window="{policy.long}"}}) > {policy.factor:g}\n'
-                f'and on (site) {burn}{{window="{policy.short}"}} > {policy.factor:g}'
-            ),
-            policy.severity,
-        )
-        for policy in BURN_POLICIES
+        _alert("NetwatchLineWasDown", _named(f"max by (site) ({told})"), "none"),
+        *(
+            _alert(
+                policy.alert,
+                _named(
+                    f'max by (site) ({burn}{{window="{policy.long}"}}) > {policy.factor:g}\n'
+                    f'and on (site) {burn}{{window="{policy.short}"}} > {policy.factor:g}'
+                ),
+                policy.severity,
+            )
+            for policy in BURN_POLICIES
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,6 +94,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     body: bytes
     retry_after_s: int | None = None
+    content_type: str | None = None
+    location: str | None = None  # where a redirection, which is not followed, leads
 
 
 def check_answer(answer: Answer, *, has_token: bool) -> bytes:
@@ -113,11 +116,15 @@ def fetch(
     *,
     token_file: str | None = None,
     ca: str | None = None,
+    method: str = "GET",
+    body: bytes | None = None,
+    extra_headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """One GET and its answer, whatever its status. Raises AgentUnreachable where there is none."""
+    """One request and its answer, whatever its status. Raises AgentUnreachable where there is none."""
     headers = {"Accept": "application/json", "User-Agent": "netwatch-fleet"}
+    headers |= extra_headers or {}
     if token_file is not None:
-        headers["Authorization"] = f"Bearer {_read_token(Path(token_file))}"
+        headers["Authorization"] = f"Bearer {read_token(Path(token_file))}"
     deadline_s = time.monotonic() + patience.timeout_s
     try:
         connection = _connect(address, ca, patience.timeout_s)
@@ -125,9 +132,9 @@ def fetch(
             connection.connect()
             with connection.sock as sock:
                 connection.sock = cast("socket.socket", _TimedSocket(sock, deadline_s))
-                connection.request("GET", f"{address.prefix}{path}", headers=headers)
+                connection.request(method, f"{address.prefix}{path}", body, headers)
                 response = connection.getresponse()
-                body = response.read(patience.limit_bytes + 1)
+                content = response.read(patience.limit_bytes + 1)
                 missing = response.length  # of the length that its head gave
                 response.close()
         finally:
@@ -146,19 +153,22 @@ def fetch(
         raise AgentUnreachable("broke off in mid-answer") from None
     except http.client.HTTPException as error:
         raise AgentUnreachable(f"does not speak HTTP ({type(error).__name__})") from None
-    if len(body) > patience.limit_bytes:
+    if len(content) > patience.limit_bytes:
         raise AgentUnreachable(f"answers with more than {patience.limit_bytes // 1_000} kB")
     if missing:
         raise AgentUnreachable("broke off in mid-answer")
     retry = response.headers.get("Retry-After", "")
     return Answer(
         status=response.status,
-        body=body,
+        body=content,
         retry_after_s=int(retry) if retry.isascii() and retry.isdigit() else None,
+        content_type=response.headers.get("Content-Type"),
+        location=response.headers.get("Location"),
     )
 
 
-def _read_token(path: Path) -> str:
+def read_token(path: Path) -> str:
+    """The token in the file. Raises AgentUnreachable where it cannot be one."""
     try:
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

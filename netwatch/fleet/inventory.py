@@ -24,7 +24,8 @@ from netwatch.config.notes import Path as At
 from netwatch.config.penalties import check_penalties
 from netwatch.config.rules import RULES, SPELLINGS, of_text
 from netwatch.errors import ConfigError
-from netwatch.fleet.address import parse_agent_address
+from netwatch.fleet.address import check_base_url, parse_agent_address
+from netwatch.fleet.grafana_settings import GRAFANA_RULES, check_grafana, resolve_grafana
 from netwatch.fleet.model import (
     FleetCircuit,
     FleetContract,
@@ -44,12 +45,6 @@ MOST_SITES = 2_000
 _V = TypeVar("_V")
 
 
-def _check_store_url(text: str) -> None:
-    """A URL to which paths can be added."""
-    check_url(text)
-    parse_agent_address(text)
-
-
 _ANY_AMOUNT = Decimal(1)
 _TEXT = of_text(check_text)
 _PATH = of_text(check_path)
@@ -57,10 +52,10 @@ _PATH = of_text(check_path)
 #: What a value must meet beyond its type, beside what the agent's own rules say.
 FLEET_RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (FleetOptions, "runbook"): _TEXT,
-    (MetricsStore, "url"): of_text(_check_store_url),
+    (MetricsStore, "url"): of_text(check_base_url),
     (MetricsStore, "token_file"): _PATH,
     (MetricsStore, "ca"): _PATH,
-    (PointStore, "url"): of_text(_check_store_url),
+    (PointStore, "url"): of_text(check_base_url),
     (PointStore, "org"): _TEXT,
     (PointStore, "bucket"): _TEXT,
     (PointStore, "token_file"): _PATH,
@@ -82,6 +77,7 @@ FLEET_RULES: Mapping[tuple[type, str], Callable[[object], None]] = {
     (FleetSite, "address"): of_text(parse_agent_address),
     (FleetSite, "token_file"): _PATH,
     (FleetSite, "ca"): _PATH,
+    **GRAFANA_RULES,
 }
 
 
@@ -130,6 +126,7 @@ def build_inventory(document: Mapping[str, object], file_name: str) -> Inventory
         if contract is not None:
             _check_terms(contract, ("contract", index), notes)
     _check_sites(settings.site, operators, contracts, notes)
+    check_grafana(settings.fleet, notes)
     if not settings.site and notes.sound((), "site"):
         notes.refuse((), "has no site: write [[site]] for each building")
     problems = notes.lines(file_name)
@@ -162,6 +159,7 @@ def resolve_paths(inventory: Inventory, folder: Path) -> Inventory:
         influx=msgspec.structs.replace(
             influx, token_file=resolve(influx.token_file), ca=resolve(influx.ca)
         ),
+        grafana=resolve_grafana(inventory.options.grafana, folder),
     )
     return msgspec.structs.replace(inventory, sites=sites, options=options)
 

@@ -33,6 +33,22 @@ class PointStore(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ca: str | None = None
 
 
+class GrafanaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Grafana that `fleet dashboards` brings the dashboards to."""
+
+    url: str = "http://127.0.0.1:3000"
+    token_file: str | None = None  # of a service account; required to push
+    ca: str | None = None
+    folder: str = "netwatch"  # the title of the folder
+    languages: tuple[Literal["fr", "en"], ...] = ("fr",)
+    sources: tuple[Literal["prometheus", "influx"], ...] = ("prometheus",)
+    data_sources: bool = True  # whether they are kept too; False: the town's own, of the same uid
+    prometheus_url: str | None = None  # where Grafana finds it; None: fleet.prometheus.url
+    prometheus_user: str | None = None
+    prometheus_password_file: str | None = None
+    influx_url: str | None = None  # where Grafana finds it; None: fleet.influx.url
+
+
 class OpenData(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the town says of the data that it publishes."""
 
@@ -51,6 +67,7 @@ class FleetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     runbook: str = "docs/alerts.md"  # where alerts send the reader: a page with docs/alerts.md
     prometheus: MetricsStore = MetricsStore()
     influx: PointStore = PointStore()
+    grafana: GrafanaSettings = GrafanaSettings()
     open_data: OpenData = OpenData()
 
 

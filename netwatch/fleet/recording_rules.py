@@ -29,11 +29,15 @@ from netwatch.fleet.inventory_rules import build_contract_terms, build_hours, bu
 from netwatch.fleet.model import Inventory
 from netwatch.fleet.present_rules import build_incident_rules, build_present_rules
 from netwatch.fleet.series import (
+    ADDED_DELAY,
     BOOKED,
     COUNTER,
     HELD,
+    HOURLY,
     LIVE,
+    RESPONSIVENESS,
     SITE,
+    TESTED,
     WINDOW,
     Group,
     Rule,
@@ -41,6 +45,9 @@ from netwatch.fleet.series import (
     match_any,
 )
 from netwatch.fleet.windows import WINDOWS
+
+#: PromQL that keeps a figure at the last evaluation of each hour alone.
+_EACH_HOUR = "and on () (vector(time() % 3600) >= 3570)"
 
 
 def build_recording_groups(
@@ -61,6 +68,7 @@ def build_recording_groups(
         {"name": "netwatch-windows", "interval": "1m", "rules": [
             *(build_window_rule(window) for window in WINDOWS),
             *build_share_rules(inventory),
+            *build_test_rules(),
         ]},
         {"name": "netwatch-incidents", "interval": "30s", "rules": [
             *build_present_rules(),
@@ -85,6 +93,12 @@ def build_counter_rules() -> list[Rule]:
             "expr": f"{LIVE}\nor (last_over_time({HELD}[15m]) and on (site) {SITE})",
         },
         {"record": BOOKED, "expr": f"sum by (site) ({LIVE})"},
+        {
+            # At the last evaluation of each hour alone: what is read at the full hour is the
+            # newest that was held, and a month of it is 744 readings and not 89 280.
+            "record": HOURLY,
+            "expr": f"sum by (site, verdict) ({HELD}) {_EACH_HOUR}",
+        },
     ]
 
 
@@ -114,6 +128,34 @@ def build_window_rule(window: str) -> Rule:
         "expr": f"(\n{build_window_increase(WINDOWS[window])}\n) > 0",
         "labels": {"window": window},
     }
+
+
+def build_test_rules() -> list[Rule]:
+    """The goodput of each throughput test, for half an hour from when it was seen.
+
+    The agent shows its newest test until the next one. Here each is there once, so that a
+    page that asks every half hour counts tests and not the time for which they stand. What
+    load does to the delay is drawn as a line, and kept at the end of each hour.
+    """
+    began = "netwatch_bandwidth_test_timestamp_seconds"
+    tested: Rule = {
+        "record": TESTED,
+        "expr": join_line(
+            "max by (site, direction) (netwatch_throughput_bytes_per_second)\n"
+            f"and on (site) (max by (site) ({began})\n"
+            f"  != max by (site) (last_over_time({began}[1d] offset 30m)))"
+        ),
+    }
+    added = (
+        "max by (site, direction) (netwatch_loaded_rtt_seconds)\n"
+        "- on (site) group_left () max by (site) (netwatch_idle_rtt_seconds)"
+    )
+    rpm = "max by (site) (netwatch_responsiveness_rpm)"
+    return [
+        tested,
+        {"record": ADDED_DELAY, "expr": f"{join_line(added)}\n{_EACH_HOUR}"},
+        {"record": RESPONSIVENESS, "expr": f"{join_line(rpm)}\n{_EACH_HOUR}"},
+    ]
 
 
 # -- shares ----------------------------------------------------------------------------------

@@ -16,7 +16,12 @@ COUNTER = "netwatch_link_seconds_total"
 LIVE = "netwatch:link_seconds:total"
 HELD = "netwatch:link_seconds:held"
 BOOKED = "netwatch:booked_seconds:total"
+#: The held counters by verdict, at the end of each hour: a year of them can be read at once.
+HOURLY = "netwatch:link_seconds:hourly"
 WINDOW = "netwatch:link_seconds:window"
+TESTED = "netwatch:test_bytes_per_second"
+ADDED_DELAY = "netwatch:added_delay_seconds:hourly"
+RESPONSIVENESS = "netwatch:responsiveness_rpm:hourly"
 SITE = "netwatch:site_info"
 #: What is joined to a recorded figure, so that a dashboard filters without joining.
 JOINED = "commune, operator, circuit, contract, technology"

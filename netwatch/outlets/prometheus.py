@@ -23,6 +23,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from netwatch.outlets.prometheus_bandwidth import collect_bandwidth
+from netwatch.outlets.prometheus_central import collect_central
 from netwatch.outlets.prometheus_push import collect_push
 from netwatch.records import CAUSES, Histogram, StoreFault, Verdict
 from netwatch.snapshot import Snapshot, StoreHealth, TargetSnapshot
@@ -45,6 +46,7 @@ class _Snapshot(Collector):
         yield from _collect_agent(self._snapshot)
         yield from collect_push(self._snapshot.push)
         yield from collect_bandwidth(self._snapshot.bandwidth)
+        yield from collect_central(self._snapshot.central)
 
 
 def _collect_line(snapshot: Snapshot) -> Iterator[Metric]:
@@ -139,8 +141,8 @@ def _collect_targets(targets: Sequence[TargetSnapshot]) -> Iterator[Metric]:
         for reason, count in sorted(target.failures.items()):
             failures.add_metric([name, reason], count)
         if target.histogram is not None:
-            buckets, total = _split_histogram(target.histogram)
-            rtt.add_metric([name], buckets, total)
+            # Without a sum there is no count beside it: the last bucket is the count.
+            rtt.add_metric([name], _list_buckets(target.histogram), None)
         if summary.jitter_us is not None:
             jitter.add_metric([name], summary.jitter_us / 1_000_000)
         expires_ms = target.measures.get("certificate_expires_ms")
@@ -151,17 +153,14 @@ def _collect_targets(targets: Sequence[TargetSnapshot]) -> Iterator[Metric]:
     )
 
 
-def _split_histogram(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
-    """Buckets and sum as prometheus-client takes them.
+def _list_buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    """Buckets as prometheus-client takes them.
 
-    >>> _split_histogram(Histogram(bounds_us=(5_000, 20_000), counts=(1, 3, 4), sum_us=90_000))
-    ([('0.005', 1), ('0.02', 3), ('+Inf', 4)], 0.09)
+    >>> _list_buckets(Histogram(bounds_us=(5_000, 20_000), counts=(1, 3, 4)))
+    [('0.005', 1), ('0.02', 3), ('+Inf', 4)]
     """
     bounds = [repr(bound / 1_000_000) for bound in histogram.bounds_us]
-    return (
-        list(zip([*bounds, "+Inf"], histogram.counts, strict=True)),
-        histogram.sum_us / 1_000_000,
-    )
+    return list(zip([*bounds, "+Inf"], histogram.counts, strict=True))
 
 
 def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:

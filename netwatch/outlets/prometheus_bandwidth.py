@@ -13,6 +13,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from netwatch.snapshot import BandwidthView, DirectionView
 
+#: Reasons that want somebody to act: there from the start, for increase() as for the tests.
+_EXPECTED_SKIPS = ("busy_link", "data_budget", "no_lock", "quiet_hours", "wrong_circuit")
+
 
 def collect_bandwidth(view: BandwidthView | None) -> Iterator[Metric]:
     """The families of one scrape; none where no engine is configured."""
@@ -38,7 +41,7 @@ def collect_bandwidth(view: BandwidthView | None) -> Iterator[Metric]:
     )
     loaded = GaugeMetricFamily(
         "netwatch_loaded_rtt_seconds",
-        "Median round trip while the newest throughput test loaded that direction.",
+        "Round trip (90th percentile) while the newest throughput test loaded that direction.",
         labels=["direction"],
     )
     for name, each in directions:
@@ -50,7 +53,7 @@ def collect_bandwidth(view: BandwidthView | None) -> Iterator[Metric]:
     if view.idle_rtt_us is not None:
         yield GaugeMetricFamily(
             "netwatch_idle_rtt_seconds",
-            "Median round trip in the seconds before the newest throughput test.",
+            "Round trip (90th percentile) in the seconds before the newest throughput test.",
             value=view.idle_rtt_us / 1_000_000,
         )
     if view.responsiveness_rpm is not None:
@@ -81,6 +84,14 @@ def _collect_totals(view: BandwidthView) -> Iterator[Metric]:
     for key in sorted({*view.tests, *((engine, "valid") for engine in view.engines)}):
         tests.add_metric(list(key), view.tests.get(key, 0))
     yield tests
+    skips = CounterMetricFamily(
+        "netwatch_bandwidth_skips",
+        "Slots in which no throughput test was made, by reason, kept across restarts.",
+        labels=["reason"],
+    )
+    for reason in sorted({*view.skips, *_EXPECTED_SKIPS}):
+        skips.add_metric([reason], view.skips.get(reason, 0))
+    yield skips
     yield GaugeMetricFamily(
         "netwatch_bandwidth_budget_bytes",
         "Bytes that throughput tests may move in a civil month.",

@@ -32,6 +32,8 @@ from netwatch.errors import UsageError
 
 #: What the signature is for (sshsig's namespace): one made for a file or a commit does not pass here.
 NAMESPACE = b"netwatch-evidence"
+#: The same for what a centre publishes: a report's signature opens no agent.
+CONFIGURATION_NAMESPACE = b"netwatch-configuration"
 _MAGIC = b"SSHSIG"
 _VERSION = 1
 _HASH = b"sha512"
@@ -124,7 +126,9 @@ def build_fingerprint(raw_public: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode()
 
 
-def build_signature(message: bytes, key: Ed25519PrivateKey) -> bytes:
+def build_signature(
+    message: bytes, key: Ed25519PrivateKey, *, namespace: bytes = NAMESPACE
+) -> bytes:
     """The armoured signature of ``message`` (OpenSSH PROTOCOL.sshsig, version 1).
 
     Ed25519 is deterministic: the same key and message give the same bytes.
@@ -134,17 +138,17 @@ def build_signature(message: bytes, key: Ed25519PrivateKey) -> bytes:
         _MAGIC
         + struct.pack(">I", _VERSION)
         + _string(_string(_KEY_TYPE) + _string(raw_public))
-        + _string(NAMESPACE)
+        + _string(namespace)
         + _string(b"")
         + _string(_HASH)
-        + _string(_string(_KEY_TYPE) + _string(key.sign(_signed_bytes(message))))
+        + _string(_string(_KEY_TYPE) + _string(key.sign(_signed_bytes(message, namespace))))
     )
     text = base64.b64encode(blob)
     lines = [text[i : i + 70] for i in range(0, len(text), 70)]
     return b"\n".join([_BEGIN, *lines, _END, b""])
 
 
-def parse_signature(data: bytes) -> Signature:
+def parse_signature(data: bytes, *, namespace: bytes = NAMESPACE) -> Signature:
     """Read an armoured signature. Raises ``ValueError`` with a sentence when it is none."""
     body = data.strip()
     if not (body.startswith(_BEGIN) and body.endswith(_END)):
@@ -161,7 +165,7 @@ def parse_signature(data: bytes) -> Signature:
     if rest[:4] != struct.pack(">I", _VERSION):
         raise ValueError("it is of another version than 1")
     key_blob, rest = _take(rest[4:])
-    namespace, rest = _take(rest)
+    made_for, rest = _take(rest)
     reserved, rest = _take(rest)
     digest, rest = _take(rest)
     signature_blob, rest = _take(rest)
@@ -173,30 +177,34 @@ def parse_signature(data: bytes) -> Signature:
         raise ValueError("it holds more than a signature")
     if (key_type, signature_type) != (_KEY_TYPE, _KEY_TYPE) or len(raw_public) != 32:
         raise ValueError("it is not by an Ed25519 key")
-    if namespace != NAMESPACE:
+    if made_for != namespace:
         raise ValueError(
-            f"it was made for {namespace.decode('ascii', 'replace')!r}, not for {NAMESPACE.decode()!r}"
+            f"it was made for {made_for.decode('ascii', 'replace')!r}, not for {namespace.decode()!r}"
         )
     if digest != _HASH:
         raise ValueError("it uses another hash than SHA-512")
     return Signature(public_key=raw_public, raw=raw)
 
 
-def is_signed_by(message: bytes, signature: Signature, raw_public: bytes) -> bool:
+def is_signed_by(
+    message: bytes, signature: Signature, raw_public: bytes, *, namespace: bytes = NAMESPACE
+) -> bool:
     """Whether the holder of that key signed exactly these bytes, and the file names no other key."""
     if signature.public_key != raw_public:
         return False
     try:
-        Ed25519PublicKey.from_public_bytes(raw_public).verify(signature.raw, _signed_bytes(message))
+        Ed25519PublicKey.from_public_bytes(raw_public).verify(
+            signature.raw, _signed_bytes(message, namespace)
+        )
     except InvalidSignature:
         return False
     return True
 
 
-def _signed_bytes(message: bytes) -> bytes:
+def _signed_bytes(message: bytes, namespace: bytes) -> bytes:
     return (
         _MAGIC
-        + _string(NAMESPACE)
+        + _string(namespace)
         + _string(b"")
         + _string(_HASH)
         + _string(hashlib.sha512(message).digest())

@@ -54,6 +54,7 @@ _REASONS = {
     "data_budget": _("monthly data budget used up"),
     "quiet_hours": _("quiet hours"),
     "overlap": _("another test was under way"),
+    "no_lock": _("could not be told from other tests: no lock"),
     "line_down": _("the line was down"),
     "agent_off": _("device off"),
     "interrupted": _("test cut off"),

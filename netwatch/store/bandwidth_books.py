@@ -2,7 +2,8 @@
 
 Rule of this file: rows in, rows out; writing is within the caller's transaction. A test is
 entered as begun before it moves a byte: what never came to its own row was cut off, and
-counts with what was set aside for it. What a test found is in `throughput`.
+counts with what was set aside for it, until it is settled for less. What a test found is
+in `throughput`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 import msgspec
 
 from netwatch.store.db import opened_read_only
-from netwatch.store.throughput import BandwidthRow, append_test
+from netwatch.store.throughput import BandwidthRow, append_skip, append_test
 
 #: Counters that go on over restarts (table ``counter``).
 BYTES_COUNTER = "bandwidth_bytes"  # label: down, up
 TESTS_COUNTER = "bandwidth_tests"  # label: "ENGINE RESULT"
+SKIPS_COUNTER = "bandwidth_skips"  # label: the reason
 
 
 class Circumstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,16 @@ def append_begun(connection: sqlite3.Connection, begun: Begun) -> None:
     )
 
 
+def append_skipped(
+    connection: sqlite3.Connection, *, run_id: int, due_mono_ms: int, due_ms: int, reason: str
+) -> None:
+    """Enter a slot that was not run, and count it; again changes nothing. Raises sqlite3.Error."""
+    if append_skip(
+        connection, run_id=run_id, due_mono_ms=due_mono_ms, due_ms=due_ms, reason=reason
+    ):
+        _count(connection, [(SKIPS_COUNTER, reason, 1)])
+
+
 def append_result(connection: sqlite3.Connection, row: BandwidthRow, around: Circumstance) -> None:
     """Enter a test, what went on around it, and the totals; again changes nothing.
 
@@ -102,14 +114,21 @@ def append_result(connection: sqlite3.Connection, row: BandwidthRow, around: Cir
         f"INSERT INTO bandwidth_circumstance ({', '.join(_FIELDS)}) VALUES ({marks})",  # noqa: S608 - our own names
         msgspec.structs.astuple(around),
     )
-    connection.executemany(
-        "INSERT INTO counter VALUES (?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET value = value + excluded.value",
+    _count(
+        connection,
         [
             (BYTES_COUNTER, "down", row.down_bytes),
             (BYTES_COUNTER, "up", row.up_bytes),
             (TESTS_COUNTER, f"{row.engine} {name_result(row)}", 1),
         ],
+    )
+
+
+def _count(connection: sqlite3.Connection, steps: list[tuple[str, str, int]]) -> None:
+    connection.executemany(
+        "INSERT INTO counter VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        steps,
     )
 
 
@@ -137,17 +156,25 @@ class BandwidthBooks:
         self._path = Path(path)
 
     def sum_used(self, from_ms: int, to_ms: int) -> int:
-        """Bytes of the tests begun in ``[from_ms, to_ms)`` (UTC), cut-off ones with what was
-        set aside for them. A test whose instant nobody knows counts in every month.
+        """Bytes of the tests begun in ``[from_ms, to_ms)`` (UTC), cut-off ones with what they
+        were settled for, else with what was set aside. A test whose instant nobody knows
+        counts in every month.
         """
         started = _STARTED.format(table="each")
         with opened_read_only(self._path) as connection:
             if not _has_tables(connection):
                 return 0
+            set_aside = (
+                "coalesce((SELECT settled_bytes FROM bandwidth_reserve AS reserve WHERE"
+                " reserve.run_id = each.run_id"
+                " AND reserve.started_mono_ms = each.started_mono_ms), reserved_bytes)"
+                if _has_tables(connection, "bandwidth_reserve")
+                else "reserved_bytes"
+            )
             row = connection.execute(
                 "SELECT coalesce(sum(bytes), 0) FROM ("  # noqa: S608 - our own names
                 f" SELECT down_bytes + up_bytes AS bytes, {started} AS at FROM bandwidth_test AS each"
-                f" UNION ALL SELECT reserved_bytes, {started} FROM bandwidth_begun AS each"
+                f" UNION ALL SELECT {set_aside}, {started} FROM bandwidth_begun AS each"
                 " WHERE NOT EXISTS (SELECT 1 FROM bandwidth_test AS test WHERE"
                 " test.run_id = each.run_id AND test.started_mono_ms = each.started_mono_ms))"
                 " WHERE at IS NULL OR at >= ? AND at < ?",
@@ -264,22 +291,20 @@ class BandwidthBooks:
         return None if row is None else (int(row[0]), str(row[1]))
 
     def read_totals(self) -> Mapping[tuple[str, str], int]:
-        """The counters of tests and their bytes, by name and label."""
+        """The counters of tests, their bytes and slots not run, by name and label."""
         with opened_read_only(self._path) as connection:
             if not _has_tables(connection):
                 return {}
             rows = connection.execute(
-                "SELECT name, label, value FROM counter WHERE name IN (?, ?)",
-                (BYTES_COUNTER, TESTS_COUNTER),
+                "SELECT name, label, value FROM counter WHERE name IN (?, ?, ?)",
+                (BYTES_COUNTER, TESTS_COUNTER, SKIPS_COUNTER),
             ).fetchall()
         return {(name, label): value for name, label, value in rows}
 
 
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    return (
-        connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'bandwidth_begun'").fetchone()
-        is not None
-    )
+def _has_tables(connection: sqlite3.Connection, newest: str = "bandwidth_begun") -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (newest,)).fetchone()
+    return found is not None
 
 
 def read_newest_run(connection: sqlite3.Connection) -> tuple[int, str] | None:

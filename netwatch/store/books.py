@@ -72,6 +72,8 @@ class Books:
         self._path = path
         self._set_aside = set_aside
         self._daybook_path = path.with_name(f"{path.name}-daybook")
+        # Made once: each making of a path enters its names in the interpreter's table.
+        self._log_path = path.with_name(f"{path.name}-wal")
         self._daybook = Daybook(self._daybook_path)
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
@@ -194,7 +196,7 @@ class Books:
         try:
             size = self._path.stat().st_size
             with contextlib.suppress(FileNotFoundError):
-                size += self._path.with_name(f"{self._path.name}-wal").stat().st_size
+                size += self._log_path.stat().st_size
         except OSError:
             return None
         return size

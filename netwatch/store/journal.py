@@ -159,8 +159,8 @@ class Journal:
         """What the runs before one knew of the time, and what the totals lack of them."""
         with self._explained():
             told = read_told(self._connection, run_id)
-            missing = read_uncounted(self._connection, self._path, run_id, told.end_ms)
-            return msgspec.structs.replace(told, uncounted=missing)
+            missing, incidents = read_uncounted(self._connection, self._path, run_id, told.end_ms)
+            return msgspec.structs.replace(told, uncounted=missing, incidents=incidents)
 
     def read_counters(self) -> dict[tuple[str, str], int]:
         """The totals since the books were begun, by name and label."""

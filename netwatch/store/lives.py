@@ -14,7 +14,7 @@ import msgspec
 from netwatch.core.clockline import Tie
 from netwatch.core.ledger import Key
 from netwatch.core.lives import FOREVER_MS, cut_life
-from netwatch.records import Anchor, Run
+from netwatch.records import Anchor, Cause, Run
 from netwatch.store.counted import COUNTED
 
 #: The runs that a clock dated, and within what bounds (UTC).
@@ -32,6 +32,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     undated_ms: int = 0  # so long others have watched since, who never knew it
     anchor: Anchor | None = None  # what last told it in this boot
     uncounted: Mapping[Key, int] = {}  # what the totals lack of the time before its end (ms)
+    incidents: Mapping[Cause, int] = {}  # and of the outages that began in it
 
 
 def read_ties(connection: sqlite3.Connection, run_id: int) -> list[Tie]:

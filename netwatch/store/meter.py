@@ -18,6 +18,8 @@ _PROCESS_IO = Path("/proc/self/io")
 #: The unit of the kernel's statistics, whatever the device's own.
 _SECTOR_BYTES = 512
 _WRITTEN_SECTORS = 6
+#: More than its line ever has: 17 figures of at most 20 digits.
+_STAT_BYTES = 512
 
 
 class StoreClock(Protocol):
@@ -81,10 +83,18 @@ def read_device_written_bytes(path: Path) -> int | None:
     """
     try:
         device = path.parent.stat().st_dev
-        block = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
-        return parse_device_written_bytes(block.read_text(encoding="ascii"))
+        # No `Path`: it enters a new name in the interpreter's table of names each time, which
+        # is made anew, a megabyte at once, when it is full of names that were let go.
+        block = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat"
+        descriptor = os.open(block, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
+    try:
+        return parse_device_written_bytes(os.read(descriptor, _STAT_BYTES).decode("ascii"))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def parse_written_bytes(text: str) -> int | None:

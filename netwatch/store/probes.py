@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 
-from netwatch.core.packing import unpack_latency
+from netwatch.core.minute_columns import unpack_latency
 from netwatch.records import Outcome
 from netwatch.store.queries import Reader
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from netwatch.core.clockline import split_at_steps
+from netwatch.core.intervals import EMPTY, Intervals
 from netwatch.core.lives import find_piece, find_taken, leave_taken
 from netwatch.core.packing import unpack_minute
 from netwatch.records import (
@@ -213,18 +214,20 @@ class Reader:
         with opened_read_only(self._path) as connection:
             yield from _read_blocks(connection, from_ms, to_ms)
 
-    def read_rtt_points(self, from_ms: int, to_ms: int, step_ms: int) -> list[RttPoint]:
+    def read_rtt_points(
+        self, from_ms: int, to_ms: int, step_ms: int, *, without: Intervals = EMPTY
+    ) -> list[RttPoint]:
         """Latency by target and step, ordered by start and target.
 
-        Steps begin at ``from_ms``; one in which nothing was sent has no point. Raises
-        ValueError for a step that is not positive.
+        Steps begin at ``from_ms``; one in which nothing was sent, but for what was due in
+        ``without`` (UTC), has no point. Raises ValueError for a step that is not positive.
         """
         if step_ms <= 0:
             raise ValueError(f"a step must be longer than 0 ms, got {step_ms}")
         with opened_read_only(self._path) as connection:
             names = {check.number: check.check_id for check in _read_checks(connection)}
             blocks = ((b.offset_ms, b.packed) for b in _read_blocks(connection, from_ms, to_ms))
-            return build_rtt_points(blocks, names, from_ms, to_ms, step_ms)
+            return build_rtt_points(blocks, names, from_ms, to_ms, step_ms, without=without)
 
 
 def _read_checks(connection: sqlite3.Connection) -> list[CheckDefinition]:

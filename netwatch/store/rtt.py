@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from netwatch.core.packing import Latency, unpack_latency
+from netwatch.core.intervals import EMPTY, Intervals, contains
+from netwatch.core.minute_columns import Latency, unpack_latency
 from netwatch.records import Outcome, RttPoint
 
 #: A row may speak of a time that much before the one recorded before it.
@@ -33,11 +34,14 @@ def build_rtt_points(
     from_ms: int,
     to_ms: int,
     step_ms: int,
+    *,
+    without: Intervals = EMPTY,
 ) -> list[RttPoint]:
     """Points of ``[from_ms, to_ms)`` in steps from ``from_ms`` on, by start and target.
 
     ``blocks`` are packed rows, each with the offset that makes its instants UTC, in the
-    order of recording. Raises StoreCorrupt for one that is not sound.
+    order of recording. What was due in ``without`` (UTC) is in no point. Raises
+    StoreCorrupt for a row that is not sound.
     """
     open_steps: dict[tuple[int, str], _Samples] = {}
     points: dict[tuple[int, str], RttPoint] = {}
@@ -48,7 +52,7 @@ def build_rtt_points(
                 continue
             name = names.get(series.check_number, f"check {series.check_number}")
             for index, start, end in _split_by_step(
-                series, from_ms - offset_ms, to_ms - offset_ms, step_ms
+                series, from_ms, to_ms, step_ms, offset_ms=offset_ms, without=without
             ):
                 newest = max(newest, index)
                 samples = open_steps.get((index, name))
@@ -78,18 +82,30 @@ def rank_percentile(ordered: list[int], sent: int, percent: int) -> int | None:
 
 
 def _split_by_step(
-    series: Latency, from_ms: int, to_ms: int, step_ms: int
+    series: Latency,
+    from_utc_ms: int,
+    to_utc_ms: int,
+    step_ms: int,
+    *,
+    offset_ms: int,
+    without: Intervals,
 ) -> list[tuple[int, int, int]]:
-    """Index of the step, and from which to which sample; the bounds are monotonic."""
+    """Index of the step, and from which to which sample."""
     due_ms = series.due_ms
+    from_ms, to_ms = from_utc_ms - offset_ms, to_utc_ms - offset_ms
     first, last = due_ms[0], due_ms[-1]
-    if first >= from_ms and last < to_ms:
+    left_out = tuple(
+        (start_ms - offset_ms, end_ms - offset_ms)
+        for start_ms, end_ms in without
+        if start_ms - offset_ms <= last and end_ms - offset_ms > first
+    )
+    if first >= from_ms and last < to_ms and not left_out:
         step = (first - from_ms) // step_ms
         if (last - from_ms) // step_ms == step:
             return [(step, 0, len(due_ms))]
     parts: list[tuple[int, int, int]] = []
     for position, due in enumerate(due_ms):
-        if not from_ms <= due < to_ms:
+        if not from_ms <= due < to_ms or contains(left_out, due):
             continue
         step = (due - from_ms) // step_ms
         if parts and parts[-1][0] == step and parts[-1][2] == position:

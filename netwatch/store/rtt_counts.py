@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 from netwatch.core.intervals import Interval
-from netwatch.core.packing import unpack_latency
+from netwatch.core.minute_columns import unpack_latency
 from netwatch.core.round_trips import RoundTripCount, StretchCount
 from netwatch.records import Outcome
 from netwatch.store.entries import ROW_SPAN_MS

@@ -1,25 +1,33 @@
 """Latency by target and UTC minute, with every sample: what a minute's summary is made of.
 
-Rule of this file: a lost probe has None, one that was skipped or not trusted is in
-nothing. Reads only; it must not know what the summary says.
+Rule of this file: a lost probe has None, one that was skipped, not trusted, or sent in a
+time that the caller leaves out is in nothing. Reads only; it must not know what the summary
+says.
 """
 
 from __future__ import annotations
 
+from netwatch.core.intervals import EMPTY, Intervals, contains
 from netwatch.core.line_points import RttMinute
-from netwatch.core.packing import unpack_latency
+from netwatch.core.minute_columns import unpack_latency
 from netwatch.records import MINUTE_MS, Outcome
 from netwatch.store.queries import Reader
 from netwatch.store.tail import Tail
 
 
 def read_rtt_minutes(
-    reader: Reader, from_ms: int, to_ms: int, tail: Tail | None = None
+    reader: Reader,
+    from_ms: int,
+    to_ms: int,
+    tail: Tail | None = None,
+    *,
+    without: Intervals = EMPTY,
 ) -> list[RttMinute]:
     """The minutes of ``[from_ms, to_ms)`` in which a target was probed, by start and target.
 
-    ``tail`` has what is not in the database yet. Both bounds are whole minutes. An hour lived twice, because a clock was put back,
-    counts in one. Raises StoreError.
+    ``tail`` has what is not in the database yet. Both bounds are whole minutes. What was due
+    in ``without`` (UTC) is in no count and no time; a minute of which nothing is left is not
+    there. An hour lived twice, because a clock was put back, counts in one. Raises StoreError.
     """
     names = {check.number: check.check_id for check in reader.read_checks()}
     samples: dict[tuple[int, str], list[tuple[int, int | None]]] = {}
@@ -32,7 +40,7 @@ def read_rtt_minutes(
             times = series.rtt_us if series.outcome is Outcome.ANSWERED else ()
             for index, due_ms in enumerate(series.due_ms):
                 at_ms = due_ms + block.offset_ms
-                if not from_ms <= at_ms < to_ms:
+                if not from_ms <= at_ms < to_ms or contains(without, at_ms):
                     continue
                 key = (at_ms // MINUTE_MS * MINUTE_MS, name)
                 if series.outcome is Outcome.ANSWERED and not times:
@@ -40,6 +48,8 @@ def read_rtt_minutes(
                     continue
                 samples.setdefault(key, []).append((at_ms, times[index] if times else None))
     for at_ms, each in () if tail is None else tail.list_observations(from_ms, to_ms):
+        if contains(without, at_ms):
+            continue
         key = (at_ms // MINUTE_MS * MINUTE_MS, each.check_id)
         rtt_us = each.measures.get("rtt_us")
         if each.outcome is Outcome.FAILED:

@@ -21,6 +21,7 @@ from netwatch.records import MINUTE_MS, Receipt
 from netwatch.store.afterthoughts import Key, read_afterthoughts
 from netwatch.store.batch import Batch
 from netwatch.store.db import opened_read_only
+from netwatch.store.loaded import hold_for_tests
 from netwatch.store.stamping import read_unstamped_runs
 from netwatch.store.tail import Tail, find_certain_mono_ms, read_tail
 
@@ -99,6 +100,8 @@ class Spool:
             if not bounds.held:
                 self._stretch(entered, read_tail(connection, pending))
                 horizon_ms = max(horizon_ms, self._read_reached_ms(connection))
+            # Which samples of a minute are the line's is known when its test is over.
+            horizon_ms = _floor(hold_for_tests(connection, horizon_ms))
             later = read_afterthoughts(connection, horizon_ms - AFTERTHOUGHTS_MS)
         self._first_ms, self._horizon_ms = bounds.first_ms, horizon_ms
         new = [

@@ -66,12 +66,16 @@ def append_skip(
     due_mono_ms: int,
     due_ms: int | None,
     reason: str,
-) -> None:
-    """Enter a slot that was not run; the same one again changes nothing. Raises sqlite3.Error."""
-    connection.execute(
+) -> bool:
+    """Enter a slot that was not run; whether it was new: the same one again changes nothing.
+
+    Raises sqlite3.Error.
+    """
+    done = connection.execute(
         "INSERT INTO bandwidth_skip VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (run_id, due_mono_ms, due_ms, reason),
     )
+    return done.rowcount > 0
 
 
 def read_test_starts(connection: sqlite3.Connection, from_ms: int) -> dict[tuple[int, int], int]:

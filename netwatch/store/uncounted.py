@@ -8,13 +8,13 @@ the next life adds them, as the ledger has them. It reads what is committed, and
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from netwatch.core.clockline import Tie, find_offset, is_step
 from netwatch.core.intervals import Interval
 from netwatch.core.ledger import MINIMUM_DNS_MS, Key, build_ledger, clip_spans, sum_spans
-from netwatch.records import Cause, Verdict
+from netwatch.records import Cause, Span, Verdict
 from netwatch.store.counted import read_counted
 from netwatch.store.lives import read_ties
 from netwatch.store.queries import Reader
@@ -25,15 +25,16 @@ _CLOCK: Key = (Verdict.UNKNOWN, Cause.CLOCK)
 
 def read_uncounted(
     connection: sqlite3.Connection, path: Path, run_id: int, end_ms: int | None
-) -> dict[Key, int]:
+) -> tuple[dict[Key, int], dict[Cause, int]]:
     """Milliseconds that are in the ledger before ``end_ms`` and in no total; for a new run.
 
+    With them, by cause, the outages that began in that time, which nobody has counted either.
     ``end_ms`` is until when the runs before ``run_id`` answer (`Told.end_ms`). Nothing in
     books whose totals have no marks. Raises sqlite3.Error and StoreError.
     """
     counted = read_counted(connection, run_id)
     if end_ms is None or not counted:
-        return {}
+        return {}, {}
     pieces, told_ms = find_uncounted(
         [(number, mono_ms, read_ties(connection, number)) for number, mono_ms in counted.items()],
         {number: _read_judged_from(connection, number) for number in counted},
@@ -41,12 +42,16 @@ def read_uncounted(
     )
     reader = Reader(path)
     missing: dict[Key, int] = {}
+    incidents: dict[Cause, int] = {}
     for from_ms, to_ms in pieces:
-        for key, length_ms in _sum_ledger(reader, from_ms, to_ms).items():
+        ledger = _read_ledger(reader, from_ms, to_ms)
+        for key, length_ms in sum_spans(clip_spans(ledger, from_ms, to_ms)).items():
             missing[key] = missing.get(key, 0) + length_ms
+        for cause in list_begun(ledger, from_ms, to_ms):
+            incidents[cause] = incidents.get(cause, 0) + 1
     if _CLOCK in missing:
         missing[_CLOCK] = max(0, missing[_CLOCK] - told_ms)
-    return missing
+    return missing, incidents
 
 
 def find_uncounted(
@@ -95,9 +100,31 @@ def _read_judged_from(connection: sqlite3.Connection, run_id: int) -> int:
     return int(mono_ms)
 
 
-def _sum_ledger(reader: Reader, from_ms: int, to_ms: int) -> dict[Key, int]:
-    """The ledger's sums, a failing of the resolvers at the edge being weighed whole."""
+def list_begun(ledger: Sequence[Span], from_ms: int, to_ms: int) -> list[Cause]:
+    """The causes of the outages that begin in ``[from_ms, to_ms)``, as the judge counts them.
+
+    One that goes on under another cause is one, under its first; so is one that was on
+    before ``from_ms``, and was counted. ``ledger``: from before ``from_ms`` on, without hole.
+
+    >>> def down(cause, start, end):
+    ...     return Span(verdict=Verdict.DOWN, cause=cause, start_ms=start, end_ms=end)
+    >>> up = Span(verdict=Verdict.UP, cause=None, start_ms=30, end_ms=40)
+    >>> ledger = [down(Cause.ACCESS, 0, 20), down(Cause.GATEWAY, 20, 30), up, down(Cause.DNS, 40, 50)]
+    >>> [cause.value for cause in list_begun(ledger, 10, 50)], list_begun(ledger, 10, 40)
+    (['dns'], [])
+    """
+    begun: list[Cause] = []
+    before = Verdict.UNKNOWN
+    for span in ledger:
+        is_new = span.verdict is Verdict.DOWN and before is not Verdict.DOWN
+        if is_new and from_ms <= span.start_ms < to_ms and span.cause is not None:
+            begun.append(span.cause)
+        before = span.verdict
+    return begun
+
+
+def _read_ledger(reader: Reader, from_ms: int, to_ms: int) -> list[Span]:
+    """The ledger and what lies around, so that a failing of the resolvers is weighed whole."""
     first_ms, last_ms = from_ms - MINIMUM_DNS_MS, to_ms + MINIMUM_DNS_MS
     layers = {layer: reader.read_spans(first_ms, last_ms, layer) for layer in _LAYERS}
-    ledger = build_ledger(layers, reader.read_lives(first_ms, last_ms), first_ms, last_ms)
-    return sum_spans(clip_spans(ledger, from_ms, to_ms))
+    return build_ledger(layers, reader.read_lives(first_ms, last_ms), first_ms, last_ms)

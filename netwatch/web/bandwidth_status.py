@@ -39,6 +39,7 @@ def build_bandwidth_json(view: BandwidthView | None) -> dict[str, object] | None
         "skipped": None
         if view.skipped_reason is None
         else {"due": _instant(view.skipped_ms), "reason": view.skipped_reason},
+        "skips": dict(sorted(view.skips.items())),
     }
 
 

@@ -174,6 +174,36 @@ NOTICES: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Tell the operator: some websites open slowly.",
         ),
     },
+    "configuration_refused": {
+        "fr": (
+            "La configuration publiée par la ville est refusée par cet appareil ; la précédente reste en vigueur.",
+            "« netwatch status » dit pourquoi ; publier une version corrigée.",
+        ),
+        "en": (
+            "The configuration that the town publishes is refused by this device; the one before it holds.",
+            "`netwatch status` says why; publish a corrected version.",
+        ),
+    },
+    "configuration_untrusted": {
+        "fr": (
+            "Ce qui est servi comme configuration n’est pas signé par la ville, ou n’est pas pour cet appareil.",
+            "« netwatch status » dit ce qui ne va pas ; rien n’en a été pris.",
+        ),
+        "en": (
+            "What is served as the configuration is not signed by the town, or not for this device.",
+            "`netwatch status` says what is wrong; nothing of it was taken.",
+        ),
+    },
+    "configuration_unreachable": {
+        "fr": (
+            "La configuration publiée par la ville ne peut plus être lue depuis plus d’un jour.",
+            "« netwatch status » dit pourquoi ; les mesures continuent avec la dernière bonne.",
+        ),
+        "en": (
+            "The configuration that the town publishes could not be read for more than a day.",
+            "`netwatch status` says why; measuring goes on with the last good one.",
+        ),
+    },
 }
 
 #: For a notice that this page has no words for.

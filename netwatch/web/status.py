@@ -14,7 +14,7 @@ from fractions import Fraction
 from netwatch.core.calendars import civil_date, day_start, local_time, month_window
 from netwatch.core.push_problems import explain_problem
 from netwatch.records import CAUSES, Span, Verdict
-from netwatch.snapshot import PushState, Snapshot, TargetSnapshot
+from netwatch.snapshot import CentralView, PushState, Snapshot, TargetSnapshot
 from netwatch.web.accounts import Account, build_account
 from netwatch.web.bandwidth_status import build_bandwidth_json
 from netwatch.web.books import Books, SiteIdentity
@@ -155,6 +155,7 @@ def build_status_json(
         },
         "push": _build_push(snapshot.push),
         "bandwidth": build_bandwidth_json(snapshot.bandwidth),
+        "central": _build_central(snapshot.central),
     }
 
 
@@ -176,6 +177,24 @@ def _build_push(push: PushState | None) -> dict[str, object] | None:
         "reason": None if problem is None else problem.reason.value,
         "problem": None if explained is None else explained.sentence,
         "remedy": None if explained is None else explained.remedy,
+    }
+
+
+def _build_central(view: CentralView | None) -> dict[str, object] | None:
+    """The centre's configuration; null without ``[central]``."""
+    if view is None:
+        return None
+    return {
+        "version": view.version,
+        "taken": render_instant(view.taken_ms),
+        "trial": view.trial,
+        "refused_version": view.refused_version,
+        "refused_why": view.refused_why,
+        "refused_problem": view.refused_problem,
+        "asked": render_instant(view.asked_ms),
+        "answered": render_instant(view.answered_ms),
+        "reason": view.reason,
+        "problem": view.problem,
     }
 
 

@@ -75,6 +75,7 @@ THROUGHPUT_WORDS: Mapping[str, Mapping[str, str]] = {
     "test.data_budget": {"fr": "volume du mois épuisé", "en": "month’s data used up"},
     "test.quiet_hours": {"fr": "heures calmes", "en": "quiet hours"},
     "test.overlap": {"fr": "un autre test était en cours", "en": "another test was under way"},
+    "test.no_lock": {"fr": "verrou des tests inaccessible", "en": "tests’ lock cannot be had"},
     "test.line_down": {"fr": "ligne coupée", "en": "line down"},
     "test.agent_off": {"fr": "appareil arrêté", "en": "device off"},
     "test.interrupted": {"fr": "interrompu", "en": "cut off"},

@@ -17,6 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 from prometheus_client.registry import Collector
 
+from netwatch.config.model import default_targets
 from netwatch.outlets.prometheus import MetricsRenderer, render_metrics
 from netwatch.records import CAUSES, Cause, HostFacts, Role, StoreFault, Verdict
 from netwatch.snapshot import Snapshot, StoreHealth
@@ -107,7 +108,7 @@ def test_what_was_not_measured_is_absent() -> None:
         "netwatch_store_written_today_bytes",
         "netwatch_target_up",
         "netwatch_jitter_seconds",
-        "netwatch_rtt_seconds_count",
+        "netwatch_rtt_seconds_bucket",
         "netwatch_probe_failures_total",
         "netwatch_host_ready",
         "netwatch_host_port_speed_bytes_per_second",
@@ -156,15 +157,35 @@ def test_exactly_one_verdict_is_present() -> None:
     assert present == {"up": "0.0", "degraded": "0.0", "down": "1.0", "unknown": "0.0"}
 
 
-def test_histograms_have_ten_buckets_at_most_and_keep_count_and_sum() -> None:
-    """A histogram's buckets, count and sum are those of the snapshot."""
+def test_a_histogram_is_six_buckets_of_which_the_last_is_the_count() -> None:
+    """The snapshot's own counts, and no series besides: each is there once for each target."""
     samples = read_samples(build_snapshot(targets=build_targets()[:1]))
-    buckets = [labels for name, labels in samples if name == "netwatch_rtt_seconds_bucket"]
-    assert len(buckets) == 10
-    box = frozenset({("target", "box")})
+    buckets = {
+        dict(labels)["le"]: value
+        for (name, labels), value in samples.items()
+        if name == "netwatch_rtt_seconds_bucket"
+    }
     histogram = build_histogram(410, 17_239)
-    assert samples["netwatch_rtt_seconds_count", box] == "17239.0"
-    assert Decimal(samples["netwatch_rtt_seconds_sum", box]) * 1_000_000 == histogram.sum_us
+    assert list(buckets) == ["0.005", "0.01", "0.02", "0.08", "0.32", "+Inf"]
+    assert [float(value) for value in buckets.values()] == list(histogram.counts)
+    assert buckets["+Inf"] == "17239.0"
+    assert not {name for name, _ in samples} & {
+        "netwatch_rtt_seconds_count",
+        "netwatch_rtt_seconds_sum",
+    }
+
+
+def test_an_agent_at_its_defaults_has_at_most_150_series_in_25_kb() -> None:
+    """With every target of the defaults, and every one of them having failed by some reason."""
+    targets = tuple(
+        msgspec.structs.replace(
+            build_target(each.name, each.role, "192.0.2.1"), failures={"timeout": 17}
+        )
+        for each in default_targets()
+    )
+    body, _ = MetricsRenderer()(build_snapshot(targets=targets))
+    assert len([line for line in body.splitlines() if not line.startswith(b"#")]) <= 150
+    assert len(body) <= 25_000
 
 
 def test_openmetrics_is_given_to_who_asks_and_its_parser_takes_it() -> None:

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from netwatch.agent.bandwidth_lease import TownLease
+from netwatch.agent.bandwidth_trial import try_engine
 from netwatch.bandwidth.base import Counterpart, EngineFinding, Plan
 from netwatch.bandwidth.librespeed import LibrespeedEngine
+from netwatch.clock import SystemClock
+from netwatch.config.model import LeaseSettings
 from tests.adapters.hostile import free_port
 from tests.adapters.servers import started
 
@@ -132,3 +136,21 @@ def test_the_lease_gives_a_minute_once_and_only_minutes(port: int) -> None:
 def test_both_places_give_the_same_lease_recipe() -> None:
     documented = (RECIPE.parents[1] / "docs" / "bandwidth.md").read_text(encoding="utf-8")
     assert read_lease_location().partition("{")[0] in documented
+
+
+def test_check_finds_the_recipe_sound(port: int) -> None:
+    """Its pages and its lease, as `netwatch check` asks for them; nothing is left behind."""
+    counterpart = Counterpart(engine="librespeed", url=f"http://127.0.0.1:{port}/{TOKEN}/backend")
+    trial = try_engine(counterpart, has_module=lambda _: False)
+    assert (trial.reason, trial.server) == (None, f"127.0.0.1:{port}"), trial
+    lease = TownLease(
+        LeaseSettings(url=f"http://127.0.0.1:{port}/lease"), holder="a", clock=SystemClock()
+    )
+    assert lease.find_fault() is None
+
+
+def test_check_is_refused_without_a_token(port: int) -> None:
+    counterpart = Counterpart(
+        engine="librespeed", url=f"http://127.0.0.1:{port}/{'f' * 32}/backend"
+    )
+    assert try_engine(counterpart, has_module=lambda _: False).reason == "refused"

@@ -248,6 +248,7 @@ def test_the_status_has_its_documented_keys(get: Get) -> None:
         "schema_version", "at", "alive", "version", "uptime_ms", "site", "link", "accounts",
         "incidents", "targets", "host", "clock_synchronised", "clock_held_ms", "icmp",
         "notices", "missed_slots", "send_lateness_us", "store", "push", "bandwidth",
+        "central",
     ]  # fmt: skip
     assert status["at"] == "2026-11-26T15:37:00.000Z"
     assert status["link"] == {

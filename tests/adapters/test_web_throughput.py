@@ -106,7 +106,7 @@ def test_every_word_of_the_books_is_worded() -> None:
     """Why a test does not count, and why one was not made (docs/bandwidth.md)."""
     words = {explain_failure(reason) for reason in ("tls", "crashed", "budget")} | {
         "device_limited", "busy_link", "wrong_circuit", "clock_unsynced", "quiet_hours", "overlap",
-        "line_down", "agent_off", "interrupted", "late",
+        "no_lock", "line_down", "agent_off", "interrupted", "late",
     }  # fmt: skip
     for word in words:
         assert say_reason("fr", word) != word.replace("_", " ")

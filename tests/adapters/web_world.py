@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from netwatch.core.ledger import clip_spans, fill_unknown, join_equal
+from netwatch.core.rtt_window import BUCKETS_US
 from netwatch.records import Cause, Histogram, HostFacts, Role, RttSummary, Span, Verdict
 from netwatch.snapshot import BandwidthView, DirectionView, Snapshot, StoreHealth, TargetSnapshot
 from netwatch.web.books import SiteIdentity
@@ -30,7 +31,6 @@ SITE = SiteIdentity(
 )
 
 INTERNET = ("cloudflare", "google", "quad9", "dns4eu", "opendns", "fdn")
-_BOUNDS_US = (2_000, 5_000, 10_000, 20_000, 40_000, 80_000, 160_000, 500_000, 2_000_000)
 
 
 class FakePoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,10 +197,8 @@ def build_month(now_ms: int = NOW_MS, last: Sequence[Span] = ()) -> list[Span]:
 
 
 def build_histogram(median_us: int, count: int) -> Histogram:
-    counts = tuple(count * bound // (bound + median_us // 4) for bound in _BOUNDS_US)
-    return Histogram(
-        bounds_us=_BOUNDS_US, counts=(*counts, count), sum_us=count * (median_us + 321)
-    )
+    counts = tuple(count * bound // (bound + median_us // 4) for bound in BUCKETS_US)
+    return Histogram(bounds_us=BUCKETS_US, counts=(*counts, count))
 
 
 def build_target(

@@ -120,12 +120,13 @@ class Stage:
             )
         self.set_port(0, 0)
 
-    def set_port(self, down: int, up: int) -> None:
+    def set_port(self, down: int, up: int, index: int = 2) -> None:
         """The port's counters, as `/sys` has them."""
         folder = self.folder / "sys/class/net/eth0/statistics"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "rx_bytes").write_text(f"{down}\n", encoding="ascii")
         (folder / "tx_bytes").write_text(f"{up}\n", encoding="ascii")
+        (folder.parent / "ifindex").write_text(f"{index}\n", encoding="ascii")
 
     def enter(self, work: Callable[[sqlite3.Connection], None]) -> None:
         with closing(sqlite3.connect(self.path)) as connection, connection:

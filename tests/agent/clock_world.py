@@ -6,7 +6,7 @@ line answers. It judges nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -103,9 +103,13 @@ class Life:
         *,
         at: dict[int, Callable[[], None]] | None = None,
         look_at: Sequence[int] = (),
+        silent: Collection[int] = (),
         clean: bool = False,
     ) -> None:
-        """Run for so long; ``at`` a second something happens, ``look_at`` it the page is read."""
+        """Run for so long; ``at`` a second something happens, ``look_at`` it the page is read.
+
+        In the ``silent`` seconds nobody answers.
+        """
         settings = Settings(
             site=Site(id="school"), latency=Latency(interval_ms=Milliseconds(1_000))
         )
@@ -123,7 +127,8 @@ class Life:
                 self.look(runner)
             if second >= seconds:
                 runner.events.put(Stop())
-            runner.events.put(TcpRound(round=build_round(second, clock.mono_ms)))
+            round_ = build_round(second, clock.mono_ms, answered=second not in silent)
+            runner.events.put(TcpRound(round=round_))
 
         with closing(
             open_database(self.path, set_aside=lambda: SET_ASIDE).connection
@@ -168,10 +173,16 @@ class Life:
         self.ledgers.append(books.read_ledger(EPOCH_MS, snapshot.at_ms))
 
 
-def build_round(number: int, now_ms: int) -> Round:
-    """Every internet target answered, a moment ago."""
+def build_round(number: int, now_ms: int, *, answered: bool = True) -> Round:
+    """Every internet target answered, a moment ago; or none did."""
     probes = tuple(
-        RoundProbe(target_id=name, role=Role.INTERNET, sent_ms=now_ms - 20, rtt_us=9_000)
+        RoundProbe(
+            target_id=name,
+            role=Role.INTERNET,
+            sent_ms=now_ms - 20,
+            rtt_us=9_000 if answered else None,
+            reason=None if answered else "timeout",
+        )
         for name in ("cloudflare", "google", "quad9")
     )
     return Round(number=number, burst=False, probes=probes, settled_ms=now_ms - 10)

@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from netwatch.agent.bandwidth_child import ChildRun, _build_environment, build_command, run_child
+from netwatch.agent.bandwidth_child import ChildRun, build_command, run_child
+from netwatch.agent.lean_start import LEAN_HEAP, build_child_environment
 from netwatch.bandwidth.base import Counterpart, Job, Plan, Progress
 from netwatch.clock import SystemClock
 
@@ -201,7 +202,7 @@ def test_a_test_ends_with_the_agent_that_is_killed() -> None:
         )
         given = msgspec.json.encode(job).decode()
         command = [sys.executable, "-c", parent, given, *build_command()]
-        with subprocess.Popen(command, env=_build_environment()) as agent:
+        with subprocess.Popen(command, env=build_child_environment(LEAN_HEAP)) as agent:
             connection, _ = server.accept()
             agent.kill()
         with connection:

@@ -25,7 +25,13 @@ from netwatch.core.campaign import Offer
 from netwatch.core.campaign_record import Campaign
 from netwatch.core.ndt7_pace import MAX_WAIT_MS, MIN_WAIT_MS
 from netwatch.records import Anchor
-from netwatch.store.bandwidth_books import Begun, Circumstance, append_begun, append_result
+from netwatch.store.bandwidth_books import (
+    Begun,
+    Circumstance,
+    append_begun,
+    append_result,
+    append_skipped,
+)
 from netwatch.store.campaigns import append_campaign
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
@@ -84,6 +90,11 @@ class FakeConduct:
         self.asked: list[Asking] = []
         self.answers: list[Refused] = []
         self.fails: Exception | None = None
+        self.settled = 0
+
+    def settle(self) -> bool:
+        self.settled += 1
+        return True
 
     def make_test(self, asking: Asking) -> Done | Refused:
         self.asked.append(asking)
@@ -151,7 +162,7 @@ class Device:
             clock=self.clock,
             zone=PARIS,
             run_id=lambda: self.run_id,
-            conduct=self.conduct,  # type: ignore[arg-type]  # only make_test is asked of it
+            conduct=self.conduct,  # type: ignore[arg-type]  # only what FakeConduct has is asked of it
             board=self.board,
             enter=self.enter,
             tell_load=lambda loaded, at_ms: self.loads.append((loaded, at_ms)),
@@ -311,6 +322,26 @@ def test_a_line_that_falls_idle_in_time_is_tested(device: Device) -> None:
     device.run(slots[0] + HOUR_MS)
     assert device.read_tested() == slots[:1]
     assert device.read_skips() == []
+
+
+def test_a_slot_that_is_skipped_is_counted_once_and_over_restarts(device: Device) -> None:
+    """For the metric: by reason; another life that enters the same slot adds nothing."""
+    device.conduct.answers = [Refused(reason="data_budget", sentence="too little")]
+    first = plan_of(device)[0]
+    device.run(first + MINUTE_MS)
+    device.begin_run()
+    device.tests.turn()
+    device.enter(
+        lambda connection: append_skipped(
+            connection,
+            run_id=1,
+            due_mono_ms=first - MIDNIGHT_MS,
+            due_ms=first,
+            reason="data_budget",
+        )
+    )
+    device.board.refresh(None)
+    assert device.board.view.skips == {"data_budget": 1}
 
 
 def test_what_waiting_does_not_mend_is_skipped_at_once(device: Device) -> None:

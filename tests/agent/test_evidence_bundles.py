@@ -175,3 +175,13 @@ def test_a_bundle_is_sent_as_a_file_and_a_delay_with_its_header() -> None:
         request, lambda *_: NoBundle(status=503, sentence="later", retry_after_s=10)
     )
     assert (later.status, later.headers) == (503, (("Retry-After", "10"),))
+
+
+def test_an_agent_without_what_makes_a_bundle_says_so(tmp_path: Path) -> None:
+    """No process is begun for it, and the answer names what is missing."""
+    bundles = EvidenceBundles(
+        make_settings(tmp_path), wall_ms=lambda: NOW_MS, command=HANGS, is_able=lambda: False
+    )
+    assert bundles.find(2026, 10) == NoBundle(
+        status=501, sentence="2026-10: this agent makes no bundles: pip install 'netwatch[report]'"
+    )

@@ -10,6 +10,7 @@ import pytest
 
 from netwatch.agent.recorder import format_key
 from netwatch.core.ledger import clip_spans, sum_spans
+from netwatch.core.outages import find_outages
 from netwatch.records import Verdict
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
@@ -50,6 +51,26 @@ def assert_totals_are_the_ledger(path: Path, from_ms: int) -> None:
     ledger = clip_spans(read_ledger(path, told.end_ms), from_ms, told.end_ms)
     expected = {format_key(key): ms for key, ms in sum_spans(ledger).items()}
     assert {key: ms for key, ms in totals.items() if ms} == expected
+
+
+def count_incidents(path: Path) -> dict[str, int]:
+    """The outages that the counters have, by cause."""
+    counters = Reader(path).read_counters()
+    return {label: value for (name, label), value in counters.items() if name == "incidents"}
+
+
+def assert_incidents_are_the_ledgers(path: Path, expected: int) -> None:
+    """As many as the ledger shows, after another life has begun and seen an answering line."""
+    clock = FakeClock("boot-z", EPOCH_MS + 99 * HOUR_MS, synchronised=True)
+    Life(path, clock).live(30)
+    ledger = clip_spans(read_ledger(path, clock.wall_ms()), EPOCH_MS, clock.wall_ms())
+    outages = find_outages(ledger)
+    assert len(outages) == expected
+    by_cause: dict[str, int] = {}
+    for outage in outages:
+        cause = outage.parts[0].cause.value
+        by_cause[cause] = by_cause.get(cause, 0) + 1
+    assert count_incidents(path) == by_cause
 
 
 def put_forward(clock: FakeClock) -> Callable[[], None]:
@@ -122,3 +143,38 @@ def test_marks_of_how_far_the_totals_are_do_not_pile_up_and_are_no_totals(path: 
     assert marks == [("3",)]
     assert {name for name, _ in Reader(path).read_counters()} <= {"link_ms", "incidents", "seen"}
     assert ("link_ms", Verdict.UP.value) in Reader(path).read_counters()
+
+
+def test_an_outage_in_the_seconds_that_nobody_had_settled_is_counted_by_the_next_life(
+    path: Path,
+) -> None:
+    """Begun and ended just before the kill: in the ledger as spans, so in the incidents too."""
+    Life(path, FakeClock("boot-a", EPOCH_MS, synchronised=True)).live(70, silent=range(62, 67))
+    assert count_incidents(path) == {}
+    assert_incidents_are_the_ledgers(path, 1)
+
+
+def test_an_outage_that_went_on_into_the_kill_is_counted_by_the_next_life(path: Path) -> None:
+    """Confirmed, entered, and not settled: time that was not watched ends it."""
+    Life(path, FakeClock("boot-a", EPOCH_MS, synchronised=True)).live(70, silent=range(64, 71))
+    assert count_incidents(path) == {}
+    assert_incidents_are_the_ledgers(path, 1)
+
+
+def test_an_outage_that_was_counted_is_not_counted_again_for_its_tail(path: Path) -> None:
+    """Long since begun when the power went; and one that was over before."""
+    silent = [*range(10, 20), *range(40, 91)]
+    Life(path, FakeClock("boot-a", EPOCH_MS, synchronised=True)).live(90, silent=silent)
+    assert sum(count_incidents(path).values()) == 2
+    assert_incidents_are_the_ledgers(path, 2)
+
+
+def test_lives_that_die_early_lose_no_incident_between_them(path: Path) -> None:
+    """Two tails, each with an outage, and a life that died before its first batch."""
+    clock = FakeClock("boot-a", EPOCH_MS, synchronised=True)
+    Life(path, clock).live(40, silent=range(30, 36))
+    clock.mono_ms += 3_000
+    begin_and_die(path, clock)
+    clock.mono_ms += 2_000
+    Life(path, clock).live(40, silent=range(34, 41))
+    assert_incidents_are_the_ledgers(path, 2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from netwatch.agent.bandwidth_trial import Trial
 from netwatch.agent.once import OnceReport, OnceResult
 from netwatch.cli.examination import (
     Examined,
@@ -80,6 +81,11 @@ def make_world(
         is_agent=lambda http: is_agent,  # noqa: ARG005 - the world's signature
         has_module=lambda name: name in modules,
         try_push=lambda settings, influx: None,  # noqa: ARG005 - a point that is taken
+        try_engine=lambda counterpart: Trial(engine=counterpart.engine, said="takes tests"),
+        find_lease_fault=lambda settings: None,  # noqa: ARG005 - a lease that is had
+        is_right_circuit=lambda settings: True,  # noqa: ARG005 - the contract's
+        read_last_rates=lambda settings: (None, None),  # noqa: ARG005 - never tested
+        now_ms=lambda: 1_795_474_800_000,  # 2026-11-24T00:00 in Paris
     )
 
 
@@ -127,6 +133,13 @@ def test_a_refused_configuration_is_all_that_is_told(tmp_path: Path) -> None:
         f"{file}: site: is missing: write [site]",
     ]
     assert {finding.state for finding in findings} == {State.PROBLEM}
+
+
+def test_a_configuration_can_be_examined_alone(tmp_path: Path) -> None:
+    """Where it is written for a device that is not this one: nothing else is looked at."""
+    findings, usable = examine(write_config(tmp_path), make_world(), configuration_only=True)
+    assert usable
+    assert [finding.subject for finding in findings] == ["configuration"]
 
 
 def test_missing_rights_come_with_their_remedies() -> None:

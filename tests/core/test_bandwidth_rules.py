@@ -178,19 +178,58 @@ def test_latency_under_our_own_load_degrades_nothing() -> None:
     assert spared.standing(now_ms).verdict is Verdict.UP
 
 
-def test_verdicts_go_on_under_our_own_load() -> None:
-    """A line that dies in mid-test is down: only latency and loss are not held against it."""
-    judge = _make_judge()
-    _hear(judge, 0, 20_000)
-    judge.hear_load(60_000, loaded=True)
-    for step in range(8):
-        sent_ms = 60_000 + step * 1_000
+def _miss(judge: Judge, *sent_ms: int) -> None:
+    """A round at each instant that nobody answers."""
+    for at_ms in sent_ms:
         probes = tuple(
             RoundProbe(
-                target_id=name, role=Role.INTERNET, sent_ms=sent_ms, rtt_us=None, reason="timeout"
+                target_id=name, role=Role.INTERNET, sent_ms=at_ms, rtt_us=None, reason="timeout"
             )
             for name in "abc"
         )
-        judge.hear_round(Round(number=step, burst=True, probes=probes, settled_ms=sent_ms + 900))
-    judge.hear_witness(65_000)
-    assert judge.standing(70_000).verdict is Verdict.DOWN
+        judge.hear_round(Round(number=at_ms, burst=True, probes=probes, settled_ms=at_ms + 900))
+
+
+def _test_in_silence() -> Judge:
+    """A judge whose line was up for a minute, and silent while a test loaded it for 20 s."""
+    judge = _make_judge()
+    _hear(judge, 0, 20_000)
+    judge.hear_load(60_000, loaded=True)
+    _miss(judge, *range(60_500, 80_000, 1_000))
+    judge.hear_witness(65_000)  # connections wait in the same queue
+    assert judge.standing(80_000).verdict is Verdict.UP
+    judge.hear_load(80_000, loaded=False)
+    return judge
+
+
+def test_a_queue_that_we_filled_ourselves_is_no_outage() -> None:
+    """Pings and connections that wait in it for longer than their timeout: our own doing."""
+    judge = _test_in_silence()
+    _hear(judge, 2, 20_000)
+    assert judge.standing(3 * 60_000).verdict is Verdict.UP
+    assert not any(
+        span.verdict is Verdict.DOWN for spans in judge.recent_spans().values() for span in spans
+    )
+
+
+def test_a_line_that_dies_under_our_own_load_is_down_from_its_first_missed_probe() -> None:
+    """Told once it is silent without load too, by the ordinary rounds and witness, dated back."""
+    judge = _test_in_silence()
+    _miss(judge, 80_500, 81_500)
+    judge.hear_witness(81_000)
+    assert judge.standing(82_000).verdict is Verdict.UP
+    _miss(judge, 82_500)
+    standing = judge.standing(83_000)
+    assert (standing.verdict, standing.since_ms) == (Verdict.DOWN, 60_500)
+
+
+def test_an_outage_that_was_there_before_a_test_goes_on_under_it() -> None:
+    """What is confirmed is not doubted because a person tests meanwhile."""
+    judge = _make_judge()
+    _hear(judge, 0, 20_000)
+    _miss(judge, 60_500, 61_500, 62_500)
+    judge.hear_witness(61_000)
+    judge.hear_load(63_000, loaded=True)
+    _miss(judge, *range(63_500, 70_000, 1_000))
+    standing = judge.standing(70_000)
+    assert (standing.verdict, standing.since_ms) == (Verdict.DOWN, 60_500)

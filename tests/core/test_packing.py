@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwatch.core.packing import LIMIT, VERSION, pack_minute, unpack_minute, unpack_series
+from netwatch.core.minute_block import VERSION
+from netwatch.core.minute_columns import unpack_series
+from netwatch.core.packing import LIMIT, pack_minute, unpack_minute
 from netwatch.errors import StoreCorrupt
 from netwatch.records import Observation, Outcome
 
@@ -102,9 +104,9 @@ def test_a_sound_stream_of_something_else_is_refused(value: object) -> None:
     """A block whose stream is intact but says something else raises StoreCorrupt and nothing else."""
     import msgspec
 
-    from netwatch.core import packing
+    from netwatch.core import minute_block
 
-    compressor = zlib.compressobj(zdict=packing._WORDS)
+    compressor = zlib.compressobj(zdict=minute_block._WORDS)
     stream = compressor.compress(msgspec.msgpack.encode([0, [value]])) + compressor.flush()
     with pytest.raises(StoreCorrupt):
         unpack_minute(bytes([VERSION]) + stream, NAMES)
@@ -159,11 +161,11 @@ def test_a_bomb_is_refused() -> None:
     """A block that says it holds millions of observations is refused before they are made."""
     import msgspec
 
-    from netwatch.core import packing
+    from netwatch.core import minute_block
 
     column = [[0], 0, b""]
     group = [0, None, [], [1], [50_000_000], [0], column, column, column, []]
-    compressor = zlib.compressobj(zdict=packing._WORDS)
+    compressor = zlib.compressobj(zdict=minute_block._WORDS)
     stream = compressor.compress(msgspec.msgpack.encode([0, [group]])) + compressor.flush()
     with pytest.raises(StoreCorrupt, match="more than 200000 observations"):
         unpack_series(bytes([VERSION]) + stream)

@@ -84,7 +84,7 @@ def soak_watch(minutes: float) -> list[Held]:
 
 
 def soak_memory() -> list[Held]:
-    """Two simulated days after the first."""
+    """Two simulated days after the third."""
     figures = memory.run()
     what = f"growth of resident memory over {figures['hours']} simulated hours"
     return [
@@ -92,7 +92,8 @@ def soak_memory() -> list[Held]:
             what=what + beside,
             holds=bool(found["flat"]),
             found=f"{found['slope_kib_per_day']} KiB a day "
-            f"({found['low_kib_per_day']} to {found['high_kib_per_day']})",
+            f"({found['low_kib_per_day']} to {found['high_kib_per_day']}), "
+            f"{found['held_kib_per_day'][0]} KiB and {found['held_objects_per_day'][0]} objects held",
         )
         for beside, found in (("", figures), (", page looked at", figures["with_page"]))
     ]

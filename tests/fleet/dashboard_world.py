@@ -199,8 +199,8 @@ def write_past(path: Path, inventory: Inventory, now_s: int) -> int:
                 for lines in series.values():
                     file.writelines(lines)
                     count += len(lines)
-            for key, value in list_recorded(site.id, line, state, now_s, old + new[::20]):
-                file.write(f"{key} {value}\n")
+            for key, reading in list_recorded(site.id, line, state, now_s, old + new[::20]):
+                file.write(f"{key} {reading}\n")
                 count += 1
         # The inventory is younger than the books: its rules were loaded two days ago.
         known = [at_s for at_s in old + new if at_s > now_s - 2 * DAY_S]

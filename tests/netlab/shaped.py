@@ -24,8 +24,9 @@ PORT = 5201
 class ShapedLine:
     """``with ShapedLine(20, queue_ms=100) as line``: programs run in ``line.school``."""
 
-    def __init__(self, megabit_s: int, *, queue_ms: int) -> None:
+    def __init__(self, megabit_s: int, *, queue_ms: int, burst_bytes: int = 5_000) -> None:
         self.megabit_s = megabit_s
+        self._burst_bytes = burst_bytes
         self.queue_us = queue_ms * 1_000
         self._queue_bytes = megabit_s * 125 * queue_ms
         prefix = f"nwshape{secrets.token_hex(3)}"
@@ -77,7 +78,7 @@ class ShapedLine:
         namespaces.disable_offloads(self.router, port)
         namespaces.run(
             *("ip", "netns", "exec", self.router, "tc", "qdisc", "add", "dev", port, "root"),
-            *("tbf", "rate", f"{self.megabit_s}mbit", "burst", "5k"),
+            *("tbf", "rate", f"{self.megabit_s}mbit", "burst", str(self._burst_bytes)),
             *("limit", str(self._queue_bytes)),
         )
 

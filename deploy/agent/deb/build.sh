@@ -57,7 +57,8 @@ import sys
 
 from netwatch.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a fleet report's workers load this file too
+    sys.exit(main())
 END
 chmod 755 "$tree/opt/netwatch/bin/netwatch"
 ln -s /opt/netwatch/bin/netwatch "$tree/usr/bin/netwatch"
