@@ -48,7 +48,7 @@ BENCHES: dict[str, Callable[[bool], dict[str, Any]]] = {
 LONG = frozenset({"disk-hour"})
 
 
-def _module(name: str) -> Any:  # noqa: ANN401 -- each bench is a module with run()
+def _module(name: str) -> Any:  # noqa: ANN401 -- a module has no type that says it has run()
     return importlib.import_module(f"bench.{name}")
 
 

@@ -30,7 +30,7 @@ from bench.centre_queries import (
     list_variables,
 )
 from bench.centre_sites import BOOKS_MS, SITES, build_centre_inventory, list_kinds
-from bench.fleet import read_cpu_s, read_resident
+from bench.processes import read_cpu_s, read_resident
 from bench.scrape_fleet import open_agents, read_rules, watched
 
 _PROMISED_MS = 1_000
@@ -76,7 +76,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     answers = [*panels, *variables, *rules]
     failed = [each for each in answers if each.problem is not None]
     empty = [each for each in answers if each.problem is None and not each.series]
-    slow = [each for each in answers if each.cpu_ms > _PROMISED_MS]
+    slow = [each for each in answers if each.clock_ms > _PROMISED_MS]
     slowest = sorted(answers, key=lambda each: each.cpu_ms, reverse=True)
     return {
         "goal": f"no expression fails, none is empty, none takes over {_PROMISED_MS / 1e3:g} s at "
@@ -89,7 +89,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
         "of_rules": len(rules),
         "failed": [f"{each.where}: {each.problem}: {each.expression}" for each in failed],
         "empty": [f"{each.where}: {each.expression}" for each in empty],
-        "slow": [f"{each.where}: {each.cpu_ms} ms: {each.expression}" for each in slow],
+        "slow": [f"{each.where}: {each.clock_ms:.0f} ms: {each.expression}" for each in slow],
         "median_clock_ms": round(statistics.median(each.clock_ms for each in answers), 1),
         "slowest_cpu_ms": slowest[0].cpu_ms,
         "slowest": {

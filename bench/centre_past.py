@@ -11,37 +11,33 @@ from __future__ import annotations
 import json
 import subprocess
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.blocks import Labels, copy_block
-from bench.centre_sites import BOOKS_MS, Site, build_kinds, list_kinds
+from bench.blocks import copy_block
+from bench.centre_copies import MINUTE_S, MONTH_DAYS, OF, Copier, list_constants
+from bench.centre_sites import BOOKS_MS, Site, build_kinds
 from bench.fleet_life import TEST_EVERY_MS, State, build_agent, sum_link
-from netwatch.fleet.inventory_rules import build_hours, build_site_info
 from netwatch.fleet.model import Inventory
-from netwatch.fleet.recording_rules import build_recording_groups
 from netwatch.fleet.series import (
     ADDED_DELAY,
     BOOKED,
     COUNTER,
     HELD,
     HOURLY,
-    JOINED,
     LIVE,
     RESPONSIVENESS,
     SITE,
     TESTED,
     WINDOW,
 )
-from netwatch.fleet.targets import build_labels
 from netwatch.fleet.windows import WINDOWS
 from netwatch.outlets.prometheus import MetricsRenderer
 from netwatch.records import CAUSES, Verdict
 
-MONTH_DAYS, PAST_DAYS, DAY_HOURS = 33, 66, 26
+PAST_DAYS, DAY_HOURS = 66, 26
 SCRAPE_S = 30
-_MINUTE_S = 60
 #: Raw series of which a page reads a month, or a week.
 LONG = (
     "netwatch_bandwidth_test_timestamp_seconds",
@@ -61,8 +57,6 @@ _HOURLY = {
     "netwatch_loaded_rtt_seconds": ADDED_DELAY,
     "netwatch_responsiveness_rpm": RESPONSIVENESS,
 }
-#: A label for the copies: which of a site's labels a series of a model gets.
-_OF = "of"
 
 
 def fill(folder: Path, inventory: Inventory, now_s: int) -> dict[str, object]:
@@ -72,7 +66,7 @@ def fill(folder: Path, inventory: Inventory, now_s: int) -> dict[str, object]:
         for name, kind in build_kinds(now_s * 1_000).items():
             for lines in _Model(name, kind, now_s).list_series():
                 file.writelines(lines)
-        file.writelines(_list_constants(inventory, now_s))
+        file.writelines(list_constants(inventory, now_s))
         file.write("# EOF\n")
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet",
@@ -80,7 +74,7 @@ def fill(folder: Path, inventory: Inventory, now_s: int) -> dict[str, object]:
         check=True, capture_output=True,
     )  # fmt: skip
     source.unlink()
-    copier = _Copier(inventory)
+    copier = Copier(inventory)
     series = total = 0
     for block in (folder / "model").iterdir():
         # What is in an older block goes on in the newest, which has all.
@@ -91,9 +85,9 @@ def fill(folder: Path, inventory: Inventory, now_s: int) -> dict[str, object]:
         "series": series,
         "samples_million": round(total / 1e6),
         f"{MONTH_DAYS}_days_every_{SCRAPE_S}_s": f"{HELD} of the many, and of them {', '.join(LONG)}",
-        f"{MONTH_DAYS}_days_every_{_MINUTE_S}_s": f"{TESTED} of the many, {SITE}, contracts",
+        f"{MONTH_DAYS}_days_every_{MINUTE_S}_s": f"{TESTED} of the many, {SITE}, contracts",
         f"{DAY_HOURS}_hours_every_{SCRAPE_S}_s": "all that an agent exports; verdicts, causes",
-        f"{DAY_HOURS}_hours_every_{_MINUTE_S}_s": "all figures of windows; at the last month's end too",
+        f"{DAY_HOURS}_hours_every_{MINUTE_S}_s": "all figures of windows; at the last month's end too",
         f"{PAST_DAYS}_days": f"{HOURLY}, what load does, each hour; incidents and time to restore while they lasted",
         "live": "every agent scraped and every rule evaluated by this Prometheus since",
     }  # fmt: skip
@@ -126,7 +120,7 @@ class _Model:
         values: Iterable[tuple[int, float]],
     ) -> list[str]:  # fmt: skip
         said = ",".join(f'{key}="{value}"' for key, value in labels)
-        head = f'{name}{{site="{self._site}",{_OF}="{of}"{"," if said else ""}{said}}}'
+        head = f'{name}{{site="{self._site}",{OF}="{of}"{"," if said else ""}{said}}}'
         return [f"{head} {value!r} {at_s}\n" for at_s, value in values]
 
     # -- the agent's own -------------------------------------------------------------------
@@ -165,21 +159,19 @@ class _Model:
             labels = key.partition("{")[2].rstrip("}")
             if name in _HOURLY:
                 record = _HOURLY[name]
-                head = (
-                    f'{record}{{site="{self._site}",{_OF}="line"{"," if labels else ""}{labels}}}'
-                )
+                head = f'{record}{{site="{self._site}",{OF}="line"{"," if labels else ""}{labels}}}'
                 yield [
                     f"{head} {value!r} {at_s}\n" for at_s, value in values if at_s % 3_600 >= 3_570
                 ]
             if name == "netwatch_throughput_bytes_per_second":
                 # The rule's, a minute apart and for half an hour from each test.
-                head = f'{TESTED}{{site="{self._site}",{_OF}="line",{labels}}}'
+                head = f'{TESTED}{{site="{self._site}",{OF}="line",{labels}}}'
                 yield [
                     f"{head} {value!r} {at_s}\n"
                     for at_s, value in values
                     if at_s % 21_600 < 1_800 and at_s % 60 < SCRAPE_S
                 ]
-            head = f'{name}{{site="{self._site}",{_OF}="target"{"," if labels else ""}{labels}}}'
+            head = f'{name}{{site="{self._site}",{OF}="target"{"," if labels else ""}{labels}}}'
             yield [f"{head} {value!r} {at_s}\n" for at_s, value in values]
         yield self._write("up", "target", (), ((at_s, 1.0) for at_s in self._day))
         if self._end_s < self._now_s:
@@ -244,8 +236,8 @@ class _Model:
         # The pages of commitments look at the end of the last civil month.
         ended_s = _begin_of_month(self._now_s)
         instants = sorted(
-            {*range(ended_s - 3_600, ended_s + 1, _MINUTE_S),
-             *range(self._day[0], self._end_s, _MINUTE_S)}
+            {*range(ended_s - 3_600, ended_s + 1, MINUTE_S),
+             *range(self._day[0], self._end_s, MINUTE_S)}
         )  # fmt: skip
         for window, window_s in WINDOWS.items():
             grown: dict[tuple[str, str], list[tuple[int, float]]] = {}
@@ -326,51 +318,3 @@ def _share(increase: dict[tuple[str, str], float]) -> dict[str, float]:
         figures["netwatch:availability_ratio"] = 1 - counted / known
         figures["netwatch:burn_rate"] = counted / known / (1 - _PROMISED)
     return figures
-
-
-def _list_constants(inventory: Inventory, now_s: int) -> Iterator[str]:
-    """The inventory's own series: one site's as the model of all, and the contracts' terms."""
-    instants = range(now_s - MONTH_DAYS * 86_400, now_s, _MINUTE_S)
-    for at_s in instants:
-        yield f'{SITE}{{site="@every",{_OF}="info"}} 1 {at_s}\n'
-    groups = build_recording_groups(inventory, {}, range(1970, 1971))
-    rules = next(each["rules"] for each in groups if each["name"] == "netwatch-inventory")
-    for rule in rules:  # type: ignore[attr-defined] # a list of rules
-        if rule["record"] != SITE:
-            said = ",".join(f'{key}="{value}"' for key, value in rule["labels"].items())
-            value = rule["expr"].removeprefix("vector(").rstrip(")")
-            for at_s in instants:
-                yield f"{rule['record']}{{{said}}} {value} {at_s}\n"
-
-
-class _Copier:
-    """Labels of a model's series -> those of every site of its kind."""
-
-    def __init__(self, inventory: Inventory) -> None:
-        self._sites: dict[str, list[dict[str, dict[str, str]]]] = {}
-        hours = build_hours(inventory, {})
-        for site, kind in zip(inventory.sites, list_kinds(), strict=True):
-            target = build_labels(site)
-            line = {key: value for key, value in target.items() if key in {"site", *_JOINED}}
-            info = build_site_info(site, hours[site.id])["labels"]
-            assert isinstance(info, dict)
-            each = {
-                "target": target | {"instance": site.id, "job": "netwatch"},
-                "site": {"site": site.id},
-                "line": line,
-                "info": info,
-            }
-            for model in (f"@{kind}", "@every"):
-                self._sites.setdefault(model, []).append(each)
-
-    def __call__(self, labels: Labels) -> Iterator[Labels]:
-        said = dict(labels)
-        of = said.pop(_OF, None)
-        if of is None:
-            yield labels
-            return
-        for each in self._sites[said.pop("site")]:
-            yield tuple((said | each[of]).items())
-
-
-_JOINED: Sequence[str] = JOINED.split(", ")

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +37,7 @@ class Contender:
         self.group = CpuGroup(label)
         self.namespace = namespace
         self._command = command
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed in __exit__
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- lives as long as the contender: closed in __exit__
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> Self:
@@ -92,7 +93,7 @@ def build_fping(targets: list[str], interval_ms: int) -> list[str]:
 
 
 def build_smokeping(
-    targets: list[str], interval_ms: int, buckets_s: list[float] | None = None
+    targets: list[str], interval_ms: int, buckets_s: Sequence[float] | None = None
 ) -> list[str]:
     """With its own buckets, unless others are asked for."""
     buckets = "" if buckets_s is None else ",".join(f"{bound:.6f}" for bound in buckets_s)

@@ -266,10 +266,7 @@ def _fleet_row(fleet: Mapping[str, Any]) -> str:
         memory = f"{row['peak_mb']:.0f} MB"
         if "store_mb" in row:
             memory += f" and the store's {row['store_mb']:.0f}"
-        parts.append(
-            f"{source}: {row['two_cores_s']} s of two cores ({row['took_s']} s by the clock beside "
-            f"other work), {memory}"
-        )
+        parts.append(f"{source}: {row['took_s']:.0f} s, {row['cpu_s']:.0f} CPU seconds, {memory}")
     return (
         f"| the fleet's report (`python -m bench fleet`) | {fleet['goal']} | {'; '.join(parts)} |"
     )

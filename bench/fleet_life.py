@@ -176,7 +176,9 @@ def _build_target(
         kind="dns" if role is Role.RESOLVER else "icmp",
         probes=probes,
         failures={"timeout": failed},
-        histogram=Histogram(bounds_us=BUCKETS_US, counts=(*counts, answered)),
+        histogram=Histogram(
+            bounds_us=BUCKETS_US, counts=(*counts, answered), sum_us=answered * median_us
+        ),
         measures=measures if place == 0 else {},
     )  # fmt: skip
 

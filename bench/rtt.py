@@ -39,12 +39,12 @@ TOOLS = ("netwatch", "fping", "smokeping_prober", "blackbox_exporter", "ping3")
 INTERVAL_MS = 100
 DELAY_MS = 10.0
 _WARM_UP_S = 2.0
-_BUCKETS_S = [
+_BUCKETS_S = (
     *(0.020 + step * 0.00005 for step in range(61)),
     *(0.0235 + step * 0.0005 for step in range(14)),
     *(0.031 + step * 0.002 for step in range(85)),
     1.0,
-]
+)
 
 
 def run(seconds: int) -> dict[str, Any]:

@@ -19,12 +19,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from bench.fleet import read_cpu_s, read_resident
 from bench.fleet_life import DAY_MS, build_fleet_inventory
+from bench.processes import open_prometheus, read_cpu_s, read_resident
 from netwatch.fleet.model import Inventory
 from netwatch.fleet.rules import build_rules, write_rules
 from netwatch.fleet.targets import build_scrape_jobs, render_targets
@@ -126,36 +125,6 @@ def watched(folder: Path, inventory: Inventory, years: range) -> Iterator[tuple[
     (folder / "prometheus.yml").write_text(json.dumps(configuration), encoding="utf-8")
     with open_prometheus(folder) as found:
         yield found
-
-
-@contextmanager
-def open_prometheus(folder: Path) -> Iterator[tuple[str, int]]:
-    """Address and process id of a Prometheus over ``folder``'s data and configuration."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as free:
-        port = free.server_port
-    server = subprocess.Popen(
-        ["prometheus", f"--config.file={folder}/prometheus.yml",
-         f"--storage.tsdb.path={folder}/data", "--storage.tsdb.retention.time=100y",
-         f"--web.listen-address=127.0.0.1:{port}", "--log.level=error"]
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(f"{url}/-/ready")
-        yield url, server.pid
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _wait(url: str) -> None:
-    end_s = time.monotonic() + 120
-    while time.monotonic() < end_s:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError("Prometheus did not come up")
 
 
 def _measure_scrape(port: int) -> dict[str, int]:

@@ -320,9 +320,9 @@ class PushReason(enum.StrEnum):
     TIMEOUT = "timeout"
     CUT = "cut"
     NO_CLIENT = "no_client"
-    TOKEN_UNREADABLE = "token_unreadable"  # noqa: S105 - as above
-    TOKEN_EMPTY = "token_empty"  # noqa: S105 - as above
-    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - as above
+    TOKEN_UNREADABLE = "token_unreadable"  # noqa: S105 - a word for a mistake, no secret
+    TOKEN_EMPTY = "token_empty"  # noqa: S105 - a word for a mistake, no secret
+    TOKEN_MALFORMED = "token_malformed"  # noqa: S105 - a word for a mistake, no secret
     AUTHORITY_FILE = "authority_file"
     BOOKS = "books"
     FAULT = "fault"
@@ -383,6 +383,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
     bounds_us: tuple[int, ...]
     counts: tuple[int, ...]  # one more than bounds_us
+    sum_us: int
 
 
 class StoreFault(enum.StrEnum):

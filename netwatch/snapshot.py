@@ -139,6 +139,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     central: CentralView | None = None  # None without [central]
     store: StoreHealth | None = None
     totals_known: bool = True  # False: the books could not be read yet, so totals lack their past
+    outage_since_ms: int | None = None  # of all its causes; None: none goes on, or no clock
+    restore_deadline_ms: int | None = None  # by the contract; None: no such term, or no clock
     clock_held_ms: int | None = None  # the clock was last vouched for so long ago; None: now, never
 
     @property

@@ -42,6 +42,7 @@ def read_exported() -> dict[str, set[str]]:
         ipv6=Verdict.UP,
         push=PUSH,
         clock_held_ms=60_000,
+        restore_deadline_ms=1_795_707_420_000,
         bandwidth=BANDWIDTH,
         central=CENTRAL,
     )

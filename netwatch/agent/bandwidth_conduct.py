@@ -36,6 +36,7 @@ from netwatch.bandwidth.base import Counterpart, Plan
 from netwatch.clock import Clock
 from netwatch.config.model import Settings
 from netwatch.core.data_budget import Allowance, allow_test, expect_bytes, find_month, reserve_bytes
+from netwatch.core.ndt7_pace import is_mlabs
 from netwatch.core.throughput import Direction
 from netwatch.store.bandwidth_books import BandwidthBooks, Begun, append_begun, append_result
 from netwatch.store.bandwidth_reserve import append_reserve
@@ -223,7 +224,7 @@ class Conduct:
             refused = refuse_budget(allowance)
             if refused is not None:
                 return Done(tests=tuple(made)) if made else refused
-            if made and counterpart.engine == "ndt7" and not self._may_ask_mlab():
+            if made and is_mlabs(counterpart.engine, counterpart.url) and not self._may_ask_mlab():
                 continue
             asking.begin()
             asking.say(f"testing with {counterpart.engine}")

@@ -83,7 +83,7 @@ def build_bandwidth(
         zone=zone,
         engines=engines,
         budget_bytes=int(settings.bandwidth.monthly_budget),
-        is_running=lambda: tests.running,
+        is_running=lambda: tests.under_way,
     )
     conduct = build_conduct(
         settings,

@@ -7,6 +7,7 @@ was missed while nobody was there is entered with its reason, never made up for.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from netwatch.agent.bandwidth_board import BandwidthBoard
 from netwatch.agent.bandwidth_conduct import Conduct
 from netwatch.agent.bandwidth_lock import is_held
 from netwatch.agent.bandwidth_slots import Slots
+from netwatch.bandwidth.base import Progress
 from netwatch.clock import Clock
 from netwatch.config.model import Settings
 from netwatch.core.bandwidth_plan import (
@@ -35,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 
 _TURN_S = 1.0
 _REFRESH_MS = 300_000
+#: While a person's test runs: what it set aside is entered some seconds after it began.
+_REFRESH_BESIDE_MS = 10_000
 _RETRY_MS = 60_000
 #: A campaign that is entered meanwhile is heeded after so long.
 _PLAN_EVERY_MS = 120_000
@@ -90,6 +94,11 @@ class BandwidthTests:
         self._plan: tuple[PlannedTest, ...] = ()
         self._planned_to_ms = 0
         self.running = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a test runs on this device, ours or a person's beside us."""
+        return self.running or self._others_load
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._main, name="bandwidth", daemon=True)
@@ -150,7 +159,8 @@ class BandwidthTests:
 
     def _refresh(self, now_ms: int | None) -> None:
         mono_ms = self._clock.monotonic_ms()
-        if self._refreshed_ms is not None and mono_ms - self._refreshed_ms < _REFRESH_MS:
+        after_ms = _REFRESH_BESIDE_MS if self._others_load else _REFRESH_MS
+        if self._refreshed_ms is not None and mono_ms - self._refreshed_ms < after_ms:
             return
         self._refreshed_ms = mono_ms
         following = None
@@ -204,12 +214,21 @@ class BandwidthTests:
             self._skip(planned.at_ms, anchor, "interrupted")
             return
         self.running = True
-        self._refreshed_ms = None
+        self._show_under_way(now_ms)
+        shown_moving = False
+
+        def tell(_progress: Progress) -> None:
+            nonlocal shown_moving
+            if not shown_moving:  # by now what is set aside for it is entered
+                shown_moving = True
+                self._show_under_way(now_ms)
+
         try:
             made = self._conduct.make_test(
                 Asking(
                     asked_by=planned.asked_by,
                     due_ms=planned.at_ms,
+                    tell=tell,
                     cancelled=self._stopping.is_set,
                     begin=lambda: self._taken.add(planned.at_ms),
                 )
@@ -224,6 +243,12 @@ class BandwidthTests:
                 _LOG.info("throughput test: %s", tested.describe())
         else:
             self._put_off(planned, made, anchor)
+
+    def _show_under_way(self, now_ms: int) -> None:
+        """What is shown, anew; books that cannot be read are no reason against a test."""
+        self._refreshed_ms = None
+        with contextlib.suppress(StoreError):
+            self._refresh(now_ms)
 
     def _put_off(self, planned: PlannedTest, refused: Refused, anchor: Anchor) -> None:
         now_ms = anchor.to_utc_ms(self._clock.monotonic_ms())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from netwatch.agent.bandwidth_world import build_quiet
+from netwatch.agent.bandwidth_world import build_quiet, goes_at_mlabs_pace
 from netwatch.config.model import Settings
 from netwatch.core.bandwidth_plan import DEFER_MS, PlannedTest, plan_after, plan_between
 from netwatch.core.calendars import covered_windows
@@ -27,7 +27,9 @@ class Slots:
     def __init__(self, settings: Settings, zone: tzinfo, engines: tuple[str, ...]) -> None:
         self._settings = settings
         self._zone = zone
-        self._at_mlabs_pace = engines[:1] == ("ndt7",) and settings.bandwidth.per_day > 0
+        self._at_mlabs_pace = settings.bandwidth.per_day > 0 and goes_at_mlabs_pace(
+            settings.bandwidth, engines
+        )
         self._books = BandwidthBooks(settings.store.path)
         self._campaigns = Campaigns(settings.store.path)
         self._quiet = build_quiet(settings.bandwidth)

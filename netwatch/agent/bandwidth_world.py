@@ -14,6 +14,7 @@ from netwatch.bandwidth.registry import ENGINES
 from netwatch.clock import Clock
 from netwatch.config.model import Bandwidth, Settings, Target
 from netwatch.core.calendars import Calendar, build_calendar
+from netwatch.core.ndt7_pace import is_mlabs
 from netwatch.errors import RightsError
 from netwatch.probes.first_hop import FURTHEST_TTL, trace_first_hop
 from netwatch.probes.host import HostProbe, read_gateway
@@ -190,6 +191,18 @@ def build_counterpart(engine: str, bandwidth: Bandwidth) -> Counterpart:
         port=given.get("port"),
         certificate_authority=given.get("certificate_authority"),
     )
+
+
+def goes_at_mlabs_pace(bandwidth: Bandwidth, engines: tuple[str, ...]) -> bool:
+    """Whether M-Lab's waits hold in place of ``per_day``: its servers are the first that is asked.
+
+    >>> goes_at_mlabs_pace(Bandwidth(), ("ndt7", "speedtest"))
+    True
+    >>> goes_at_mlabs_pace(Bandwidth(), ("iperf3", "ndt7"))
+    False
+    """
+    url = None if bandwidth.ndt7 is None else bandwidth.ndt7.url
+    return bool(engines) and is_mlabs(engines[0], url)
 
 
 def build_quiet(bandwidth: Bandwidth) -> Calendar:

@@ -53,7 +53,7 @@ def main() -> NoReturn:
 def _list_formats() -> tuple[Format, ...]:
     """With the PDF where this machine can draw one."""
     try:
-        import weasyprint  # noqa: F401, PLC0415 - only to see whether it can be had
+        import weasyprint  # noqa: F401, PLC0415 - used elsewhere: only its import tells whether its C libraries are there
     except (ModuleNotFoundError, OSError):
         return ("html", "csv", "json")
     return ("html", "pdf", "csv", "json")

@@ -26,7 +26,7 @@ class LazyEvidence:
     def find(self, year: int, month: int) -> EvidenceBundle | NoBundle:
         """See `EvidenceBundles.find`."""
         if self._bundles is None:
-            from netwatch.agent.evidence_bundles import EvidenceBundles  # noqa: PLC0415 -- memory
+            from netwatch.agent.evidence_bundles import EvidenceBundles  # noqa: PLC0415 -- what this file is for: most agents are never asked
 
             self._bundles = EvidenceBundles(self._settings, wall_ms=self._clock.wall_ms)
         return self._bundles.find(year, month)

@@ -164,7 +164,7 @@ class Push:
     def _fail(self, problem: PushProblem | None, receipt: Receipt | None) -> int:
         """Keep and say why once; returns the wait: doubled each time, then half to whole of it."""
         failures = self.state.failures + 1
-        if problem is not None and problem != self.state.problem:
+        if problem is not None and not _is_same(problem, self.state.problem):
             _LOG.warning("%s", format_problem(problem))
         failed = self.state.failed + (receipt is not None)
         self._show(ok=False, problem=problem, failures=failures, failed=failed)
@@ -195,3 +195,12 @@ class Push:
 
 def _bounds(claim: Claim) -> tuple[int, int]:
     return claim.from_ms, claim.until_ms
+
+
+def _is_same(problem: PushProblem, shown: PushProblem | None) -> bool:
+    """But for the server's own words: some name the request, so each of them is another."""
+    return shown is not None and (problem.reason, problem.where, problem.fills) == (
+        shown.reason,
+        shown.where,
+        shown.fills,
+    )

@@ -23,6 +23,7 @@ from netwatch.agent.lazy_evidence import LazyEvidence
 from netwatch.agent.ledger_books import AgentBooks
 from netwatch.agent.machine import Machine
 from netwatch.agent.recorder import Recorder
+from netwatch.agent.restore_deadline import RestoreDeadline
 from netwatch.agent.rules import build_judge
 from netwatch.agent.runner import Runner
 from netwatch.agent.schedule import draw_offset_ms
@@ -102,17 +103,18 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
         )
         push = None
         if settings.influx is not None:
-            from netwatch.agent.push_parts import build_push  # noqa: PLC0415 - rule 12: only where one is configured
+            from netwatch.agent.push_parts import build_push  # noqa: PLC0415 - an agent that pushes nowhere does without its memory
 
             push = build_push(settings, settings.influx, writer=writer, clock=clock)
         bandwidth = None
         if has_engine(settings.bandwidth):
-            from netwatch.agent.bandwidth_parts import build_bandwidth  # noqa: PLC0415 - as above
+            from netwatch.agent.bandwidth_parts import build_bandwidth  # noqa: PLC0415 - an agent without an engine does without its memory
 
             bandwidth = build_bandwidth(settings, clock=clock, writer=writer, runner=runner)
         evidence = LazyEvidence(settings, clock)
+        deadline = RestoreDeadline(settings, monotonic_ms=clock.monotonic_ms)
         if settings.central is not None:
-            from netwatch.agent.central_watch import LOOK_EVERY_MS, build_watch  # noqa: PLC0415 - as above
+            from netwatch.agent.central_watch import LOOK_EVERY_MS, build_watch  # noqa: PLC0415 - an agent without a centre does without its memory
 
             watch = build_watch(
                 settings,
@@ -134,6 +136,7 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
             push=push,
             bandwidth=bandwidth,
             evidence=evidence,
+            deadline=deadline,
             watch=watch,
         )
         if push is not None:
@@ -149,6 +152,7 @@ def run_agent(settings: Settings, *, environment: Mapping[str, str] | None = Non
                 push.stop()
             server.stop()
             evidence.stop()
+            deadline.stop()
     finally:
         machine.stop()
         if not writer.close(monotonic_ms=clock.monotonic_ms(), anchor=clock.anchor()):
@@ -167,6 +171,7 @@ def _build_server(
     push: Push | None,
     bandwidth: Bandwidth | None,
     evidence: LazyEvidence,
+    deadline: RestoreDeadline,
     watch: CentralWatch | None,
 ) -> Server:
     site, circuit, http = settings.site, settings.circuit, settings.http
@@ -177,7 +182,7 @@ def _build_server(
     )
     routes = build_routes(
         get_snapshot=lambda: _add_central(
-            _add_others(runner.ask(runner.build_snapshot), push, bandwidth), watch
+            _add_others(deadline.add_to(runner.ask(runner.build_snapshot)), push, bandwidth), watch
         ),
         books=books,
         site=SiteIdentity(

@@ -148,7 +148,7 @@ class TcpRounds:
 
     def _finds_portal(self) -> bool:
         # HTTP takes memory: not before pings and connections have once disagreed.
-        from netwatch.probes.portal import (  # noqa: PLC0415 -- memory, see above
+        from netwatch.probes.portal import (  # noqa: PLC0415 -- HTTP takes memory, and most agents never come here
             PORTAL_ADDRESSES,
             check_captive_portal,
         )

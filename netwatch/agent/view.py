@@ -52,6 +52,7 @@ def build_snapshot(
     held_ms = None if newest is None else clock.held_ms()
     store = outside.describe_store()
     ipv6 = judge.standing_of(IPV6)
+    outage_ms = judge.find_outage_start(now_ms)
     return Snapshot(
         at_ms=clock.wall_ms() if utc_ms is None else utc_ms,
         uptime_ms=now_ms - started_ms,
@@ -84,6 +85,7 @@ def build_snapshot(
         store=store.health,
         totals_known=recorder.totals_known,
         ipv6=None if ipv6 is None else ipv6.verdict,
+        outage_since_ms=None if outage_ms is None else clockline.to_utc_ms(outage_ms),
     )
 
 

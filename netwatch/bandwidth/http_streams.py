@@ -169,7 +169,7 @@ class Loop:
             if self._connections[index] == connections:
                 self._poll.modify(number, stream.interest)
             else:
-                number = stream.fileno()  # noqa: PLW2901 -- it is another now
+                number = stream.fileno()  # noqa: PLW2901 -- a new connection of the stream has another number
                 self._poll.register(number, stream.interest)
                 self._connections[index] = connections
             self._served[index] = (number, stream, stream.changes)

@@ -74,7 +74,7 @@ class Iperf3Engine:
         try:
             path = self._find_program()
             if budget is not None and budget <= 0:
-                raise Trouble("budget", "nothing is left of the bytes allowed")  # noqa: TRY301 -- as every other reason
+                raise Trouble("budget", "nothing is left of the bytes allowed")  # noqa: TRY301 -- told below, where every reason that ends a direction is
             addresses = self._find_addresses(deadline_ms)
             for address in addresses:
                 try:

@@ -59,7 +59,7 @@ class Ndt7Engine:
             test = DirectionRun(direction, plan, budget=budget, stall_ms=self._stall_ms, tell=tell)
             try:
                 if budget is not None and budget <= 0:
-                    raise Trouble("budget", "nothing is left of the bytes allowed")  # noqa: TRY301 -- as every other reason
+                    raise Trouble("budget", "nothing is left of the bytes allowed")  # noqa: TRY301 -- told below, where every reason that ends a direction is
                 deadline_ms = now_ms() + plan.grace_ms * 3 // 4
                 servers = servers or self._find_servers(deadline_ms)
                 stream, server = self._open(servers, direction, deadline_ms)

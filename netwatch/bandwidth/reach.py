@@ -94,7 +94,7 @@ def wrap_tls(
     ``authority`` is a PEM file to trust instead of the system's. The connection is closed
     when this fails.
     """
-    import ssl  # noqa: PLC0415 -- memory: 4 MB that an engine without TLS does not need
+    import ssl  # noqa: PLC0415 -- 4 MB that an engine without TLS does not need
 
     try:
         context = ssl.create_default_context(cafile=authority)

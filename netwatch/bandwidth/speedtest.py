@@ -124,8 +124,8 @@ def load_library() -> ModuleType:
     """
     nowhere = io.StringIO()
     with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-        import speedtest  # noqa: PLC0415 -- memory, and the descriptors
-    return speedtest  # type: ignore[no-any-return]  # it has no types
+        import speedtest  # noqa: PLC0415 -- its import takes hold of standard output, which here is another
+    return speedtest  # type: ignore[no-any-return]  # speedtest-cli has no types
 
 
 class _Work:

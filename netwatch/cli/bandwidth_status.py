@@ -18,6 +18,10 @@ def build_bandwidth_lines(bandwidth: Mapping[str, Any] | None, zone: tzinfo) -> 
     ...     "budget": {"limit_bytes": 60_000_000_000, "used_bytes": 300_000_000},
     ...     "last": None, "skipped": None}, UTC)
     ['throughput (iperf3): not tested yet', 'tests used 0.3 of 60 GB this month']
+    >>> build_bandwidth_lines({"engines": ["iperf3"], "running": True, "next": None,
+    ...     "budget": {"limit_bytes": 60_000_000_000, "used_bytes": 30_000_000_000},
+    ...     "last": None, "skipped": None}, UTC)[1]
+    'tests used 30.0 of 60 GB this month, with what is set aside for the one under way'
     """
     if bandwidth is None:
         return []
@@ -39,7 +43,7 @@ def build_bandwidth_lines(bandwidth: Mapping[str, Any] | None, zone: tzinfo) -> 
         "this month"
     )
     if bandwidth["running"]:
-        plan += ", one is under way"
+        plan += ", with what is set aside for the one under way"
     elif bandwidth["next"] is not None:
         plan += f", the next is due {_show(bandwidth['next'], zone)}"
     skipped = bandwidth["skipped"]

@@ -51,11 +51,15 @@ def examine_bandwidth(settings: Settings, report: OnceReport, world: World) -> I
             "no engine is set up, so throughput is not tested (docs/bandwidth.md)",
         )
         return
-    from netwatch.agent.bandwidth_world import list_counterparts
+    from netwatch.agent.bandwidth_world import goes_at_mlabs_pace, list_counterparts
 
     counterparts = list_counterparts(bandwidth)
     engines = tuple(each.engine for each in counterparts)
-    pace = "at M-Lab's pace" if engines == ("ndt7",) else f"{bandwidth.per_day} tests a day"
+    pace = (
+        "at M-Lab's pace"
+        if goes_at_mlabs_pace(bandwidth, engines)
+        else f"{bandwidth.per_day} tests a day"
+    )
     if bandwidth.per_day == 0:
         pace = "tested only when a person asks"
     yield _say("bandwidth", State.OK, f"{', '.join(engines)}: {pace}")
@@ -167,6 +171,7 @@ def examine_budget(
     settings: Settings, facts: HostFacts, engines: tuple[str, ...], world: World
 ) -> Iterator[Examined]:
     """How many tests the month's bytes carry, by the best that is known of the rates."""
+    from netwatch.agent.bandwidth_world import goes_at_mlabs_pace
     from netwatch.core.budget_outlook import MONTH_DAYS, choose_rates, look_ahead
     from netwatch.core.ndt7_pace import MEAN_WAIT_MS
 
@@ -187,7 +192,8 @@ def examine_budget(
         )
         return
     by, down, up = rates
-    per_day = _DAY_MS // MEAN_WAIT_MS if engines == ("ndt7",) else bandwidth.per_day
+    mlabs = goes_at_mlabs_pace(bandwidth, engines)
+    per_day = _DAY_MS // MEAN_WAIT_MS if mlabs else bandwidth.per_day
     budget = int(bandwidth.monthly_budget)
     outlook = look_ahead(by=by, down=down, up=up, per_day=per_day, budget_bytes=budget)
     told = (
@@ -210,7 +216,7 @@ def examine_quiet_hours(
     settings: Settings, engines: tuple[str, ...], now_ms: int
 ) -> Iterator[Examined]:
     """A line where quiet hours leave a part of some day no time for its test."""
-    from netwatch.agent.bandwidth_world import build_quiet
+    from netwatch.agent.bandwidth_world import build_quiet, goes_at_mlabs_pace
     from netwatch.core.bandwidth_plan import plan_between
     from netwatch.core.calendars import covered_windows
     from netwatch.core.intervals import Intervals
@@ -219,6 +225,7 @@ def examine_quiet_hours(
     if not bandwidth.quiet_hours:
         return
     zone, quiet = ZoneInfo(settings.site.timezone), build_quiet(bandwidth)
+    mlabs = goes_at_mlabs_pace(bandwidth, engines)
 
     def read_quiet(from_ms: int, to_ms: int) -> Intervals:
         return covered_windows(quiet, zone, from_ms, to_ms)
@@ -229,7 +236,7 @@ def examine_quiet_hours(
         now_ms + _WEEK_DAYS * _DAY_MS,
         zone,
         # M-Lab's pace knows no parts of a day: hour by hour tells whether any time is left.
-        per_day=24 if engines == ("ndt7",) else bandwidth.per_day,
+        per_day=24 if mlabs else bandwidth.per_day,
         read_quiet=read_quiet,
     )
     lost = sum(each.skip == "quiet_hours" for each in plan)
@@ -243,7 +250,7 @@ def examine_quiet_hours(
             "leave no time for any test of the next seven days",
             "shorten them; a test takes three minutes before they begin",
         )
-    elif engines != ("ndt7",):
+    elif not mlabs:
         yield _say(
             subject,
             State.WARNING,

@@ -76,7 +76,7 @@ def publish(
                 formats=("json",),
                 languages=(),
             ),
-            source=source,  # type: ignore[arg-type]  # one of the choices
+            source=source,  # type: ignore[arg-type]  # click lets only the choices through
             sites=tuple(site.id for site in chosen),
             workers=min(count_processors(), len(chosen)),
         )

@@ -105,10 +105,10 @@ def report(
             year=year,
             month=number,
             now_ms=SystemClock().wall_ms(),
-            formats=tuple(wanted),  # type: ignore[arg-type]  # only words of the list above
-            languages=tuple(spoken),  # type: ignore[arg-type]  # the same
+            formats=tuple(wanted),  # type: ignore[arg-type]  # split_choices lets only known words through
+            languages=tuple(spoken),  # type: ignore[arg-type]  # split_choices lets only known words through
         ),
-        source=source,  # type: ignore[arg-type]  # one of the choices
+        source=source,  # type: ignore[arg-type]  # click lets only the choices through
         sites=sites,
         timeout_s=timeout,
         longest_s=wait,

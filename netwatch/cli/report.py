@@ -109,8 +109,8 @@ def report(
                 folder,
                 inputs,
                 table,
-                languages=spoken,  # type: ignore[arg-type]  # only words of the list above
-                formats=wanted,  # type: ignore[arg-type]  # the same
+                languages=spoken,  # type: ignore[arg-type]  # split_choices lets only known words through
+                formats=wanted,  # type: ignore[arg-type]  # split_choices lets only known words through
                 key=key,
             )
     except OSError as error:

@@ -137,6 +137,8 @@ def build_status(answer: Mapping[str, Any]) -> Group:
         verdict.append(f"\n  {CAUSES[link['cause']]}")
         if link["reason"]:
             verdict.append(f" ({link['reason'].replace('_', ' ')})", style="dim")
+    if link.get("restore_deadline") is not None:
+        verdict.append(f"\n  {describe_deadline(link['restore_deadline'], answer['at'], zone)}")
     return Group(
         head,
         verdict,
@@ -147,6 +149,22 @@ def build_status(answer: Mapping[str, Any]) -> Group:
         "",
         Text(build_agent(answer)),  # not markup: a remedy quotes [[target]]
     )
+
+
+def describe_deadline(deadline: str, at: str, zone: ZoneInfo) -> str:
+    """By when the contract wants the line restored, in the site's time, as of ``at``.
+
+    >>> paris = ZoneInfo("Europe/Paris")
+    >>> describe_deadline("2026-11-24T15:00:00.000Z", "2026-11-24T11:00:00.000Z", paris)
+    'to be restored by 2026-11-24 16:00:00 (contract)'
+    >>> describe_deadline("2026-11-24T15:00:00.000Z", "2026-11-24T15:00:01.000Z", paris)
+    "was to be restored by 2026-11-24 16:00:00: the contract's time is over"
+    """
+    instant = datetime.fromisoformat(deadline)
+    when = f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    if datetime.fromisoformat(at) > instant:
+        return f"was to be restored by {when}: the contract's time is over"
+    return f"to be restored by {when} (contract)"
 
 
 def build_accounts(accounts: Mapping[str, Any] | None) -> Table | str:

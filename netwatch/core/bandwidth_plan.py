@@ -66,7 +66,7 @@ def plan_day(
     length_ms = end_ms - start_ms
     # One draw in a device's life: its parts of the day stay where they are.
     offset_ms = int(random.Random(f"{device}/offset").random() * length_ms / per_day)  # noqa: S311 - a plan that must be repeatable, no secret
-    draw = random.Random(f"{device}/{day.isoformat()}")  # noqa: S311 - as above
+    draw = random.Random(f"{device}/{day.isoformat()}")  # noqa: S311 - a plan that must be repeatable, no secret
     planned = []
     for number in range(per_day):
         share = draw.random()
@@ -131,7 +131,7 @@ def plan_after(
     >>> plan_after("ecole", 1_000, lambda draw: 60_000, lambda a, b: ()).at_ms
     61000
     """
-    at_ms = last_ms + wait_ms(random.Random(f"{device}/{last_ms}"))  # noqa: S311 - as above
+    at_ms = last_ms + wait_ms(random.Random(f"{device}/{last_ms}"))  # noqa: S311 - a plan that must be repeatable, no secret
     quiet = _read_closed(read_quiet, at_ms - 1, at_ms + 2 * DEFER_MS)
     return PlannedTest(
         at_ms=at_ms,

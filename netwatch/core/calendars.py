@@ -104,6 +104,21 @@ def build_calendar(
     )
 
 
+def rests_on_holidays(calendar: Calendar) -> bool:
+    """Whether a public holiday may cover other hours than the weekday that it falls on.
+
+    >>> rests_on_holidays(build_calendar("S1")), rests_on_holidays(build_calendar("24/7"))
+    (True, False)
+    >>> rests_on_holidays(build_calendar(["mon-sun,holidays 07:00-22:00"]))
+    False
+    """
+    by_day = [
+        {(each.start_minute, each.end_minute) for each in calendar.windows if day in each.days}
+        for day in range(HOLIDAYS + 1)
+    ]
+    return any(windows != by_day[HOLIDAYS] for windows in by_day)
+
+
 def parse_rule(rule: str) -> tuple[DayWindow, ...]:
     """One line of a weekly list: days, then hours; both may be lists with commas.
 

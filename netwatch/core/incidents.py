@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from netwatch.core.calendars import CoveredHours
-from netwatch.core.contract import DAY_MS, Contract, contract_at
+from netwatch.core.contract import Contract, contract_at
 from netwatch.core.intervals import (
     EMPTY,
     Intervals,
-    advance,
-    clip,
     difference,
     intersection,
     normalise,
@@ -26,10 +24,8 @@ from netwatch.core.intervals import (
     union,
 )
 from netwatch.core.outages import Outage
+from netwatch.core.restoration import find_deadline
 from netwatch.records import Cause
-
-#: How far ahead a deadline in covered hours is looked for: no restoration time is longer.
-_HORIZON_MS = 400 * DAY_MS
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,7 +228,7 @@ def _settle(
         clock_start, clock_from = merged.reported_ms, "reported"
     deadline = None
     if contract.restore_within_ms is not None and blamed:
-        deadline = _deadline(hours, stopped, clock_start, contract.restore_within_ms)
+        deadline = find_deadline(hours, clock_start, contract.restore_within_ms, stopped)
     return Account(
         outage=outage,
         annotations=entries,
@@ -255,17 +251,3 @@ def _restore_met(outage: Outage, deadline_ms: int | None) -> bool | None:
     if outage.last_ms > deadline_ms:
         return False
     return True if outage.end_seen else None
-
-
-def _deadline(hours: CoveredHours, stopped: Intervals, start_ms: int, within_ms: int) -> int | None:
-    """When ``within_ms`` of covered hours, not stopped, have gone by; None if never."""
-    left, at, stretch = within_ms, start_ms, DAY_MS
-    while at < start_ms + _HORIZON_MS:
-        until = at + stretch
-        running = difference(hours.within(at, until), clip(stopped, at, until))
-        found = advance(running, at, left)
-        if found is not None:
-            return found
-        left -= total(running)
-        at, stretch = until, 2 * stretch
-    return None

@@ -104,6 +104,7 @@ class Judge:
         self._quality_recent: deque[Span] = deque()
         self._counted_ms = start_ms
         self._counted_down = False
+        self._down_from_ms: int | None = None  # of what is counted; None: it does not end in down
         self._witness_ms: int | None = None
 
         def lay(rule: OutageRule) -> _Layer:
@@ -269,6 +270,22 @@ class Judge:
             )
         return link
 
+    def find_outage_start(self, now_ms: int) -> int | None:
+        """When the outage that goes on began, whatever its causes since; None without one.
+
+        The verdict may be younger: it is of the present cause.
+        """
+        standing = self.standing(now_ms)
+        if standing.verdict is not Verdict.DOWN:
+            return None
+        start_ms = standing.since_ms
+        if start_ms > self._counted_ms:
+            for span in reversed(clip_spans(self._lay(start_ms), self._counted_ms, start_ms)):
+                if span.verdict is not Verdict.DOWN:
+                    return start_ms
+                start_ms = span.start_ms
+        return start_ms if self._down_from_ms is None else min(start_ms, self._down_from_ms)
+
     def standing_of(self, layer: str) -> Standing | None:
         """The verdict on one line by itself (`dns`, `ipv6`, `service:NAME`)."""
         return self._layers[layer].standing() if layer in self._layers else None
@@ -302,20 +319,8 @@ class Judge:
             settled_ms = min(settled_ms, self._quality.settled_ms)
         if settled_ms <= self._counted_ms:
             return {}, {}
-        # From the first span that is kept, not from the last count: how long a stretch of
-        # one verdict is must not depend on how often it is counted.
-        first_ms = min(self._layers[LINK].recent[0].start_ms, self._counted_ms)
         dns = list(self._layers[DNS].recent) if DNS in self._layers else []
-        ledger = build_ledger(
-            {
-                LINK: list(self._layers[LINK].recent),
-                DNS: dns,
-                QUALITY: list(self._quality_recent),
-            },
-            [],
-            first_ms,
-            settled_ms,
-        )
+        ledger = self._lay(settled_ms)
         settled_ms = find_undecided_dns(ledger, dns, settled_ms)
         if settled_ms <= self._counted_ms:
             return {}, {}
@@ -326,6 +331,10 @@ class Judge:
             if down and not self._counted_down and span.cause is not None:
                 incidents[span.cause] = incidents.get(span.cause, 0) + 1
             self._counted_down = down
+            if not down:
+                self._down_from_ms = None
+            elif self._down_from_ms is None:
+                self._down_from_ms = span.start_ms
         self._counted_ms = settled_ms
         for recent in (*(layer.recent for layer in self._layers.values()), self._quality_recent):
             while len(recent) > 1 and recent[0].end_ms <= settled_ms:
@@ -333,6 +342,18 @@ class Judge:
         return sum_spans(ledger), incidents
 
     # -- within ------------------------------------------------------------------------
+
+    def _lay(self, end_ms: int) -> list[Span]:
+        """The ledger of what is kept, up to ``end_ms``.
+
+        From the first span that is kept, not from the last count: how long a stretch of
+        one verdict is must not depend on how often it is counted.
+        """
+        layers = {LINK: list(self._layers[LINK].recent), QUALITY: list(self._quality_recent)}
+        if DNS in self._layers:
+            layers[DNS] = list(self._layers[DNS].recent)
+        first_ms = min([self._counted_ms, *(span.start_ms for span in layers[LINK][:1])])
+        return build_ledger(layers, [], first_ms, end_ms)
 
     def _hear(self, name: str, round_: Round) -> None:
         layer = self._layers[name]

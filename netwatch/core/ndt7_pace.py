@@ -14,6 +14,15 @@ MIN_WAIT_MS = 36 * 60_000
 MAX_WAIT_MS = 15 * 3_600_000
 
 
+def is_mlabs(engine: str, url: str | None) -> bool:
+    """Whether M-Lab's servers are asked, and its pace holds: not for an ndt7 server of one's own.
+
+    >>> is_mlabs("ndt7", None), is_mlabs("ndt7", "https://ndt.example"), is_mlabs("iperf3", None)
+    (True, False, False)
+    """
+    return engine == "ndt7" and url is None
+
+
 def draw_ndt7_wait_ms(random_unit: float) -> int:
     """Milliseconds until the next test: exponential of mean 6 h, within [36 min, 15 h].
 

@@ -40,6 +40,7 @@ class RttWindow:
         self._sent_ms = array("q")
         self._rtt_us = array("q")  # _LOST: not answered
         self._counts = [0] * (len(BUCKETS_US) + 1)
+        self._sum_us = 0
         self._last_us: int | None = None
         self._jitter_16us = 0  # sixteenths of a microsecond: RFC 3550's filter, in integers
         self._has_jitter = False
@@ -61,6 +62,7 @@ class RttWindow:
             (place for place, bound in enumerate(BUCKETS_US) if rtt_us <= bound), len(BUCKETS_US)
         )
         self._counts[index] += 1
+        self._sum_us += rtt_us
         if self._last_us is not None:
             difference = abs(rtt_us - self._last_us)
             self._jitter_16us += difference - (self._jitter_16us + 8) // 16
@@ -110,7 +112,7 @@ class RttWindow:
         for count in self._counts:
             running += count
             counts.append(running)
-        return Histogram(bounds_us=BUCKETS_US, counts=tuple(counts))
+        return Histogram(bounds_us=BUCKETS_US, counts=tuple(counts), sum_us=self._sum_us)
 
 
 def _finite(spread: Distribution, percent: int) -> int | None:

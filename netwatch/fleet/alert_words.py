@@ -19,12 +19,15 @@ class Words(msgspec.Struct, frozen=True):
 
 
 _SITE = "{{ $labels.name }}"
-_LINE = "{{ $labels.operator }} {{ $labels.circuit }}"
+#: A line need not have a reference.
+_LINE = "{{ $labels.operator }}{{ with $labels.circuit }} {{ . }}{{ end }}"
 _TIME = "{{ humanizeDuration $value }}"
 _SHARE = "{{ humanizePercentage $value }}"
-_CAUSE = (
+#: Nothing where no cause is known.
+_CAUSE, _CAUSE_FR = (
     '{{ range printf "netwatch:site_cause{site=%q}" $labels.site | query }}'
-    "{{ .Labels.cause }}{{ end }}"
+    f"{words}{{{{ .Labels.cause }}}}{{{{ end }}}}"
+    for words in ("; cause: ", " ; cause : ")
 )
 
 #: By alert: English, French.
@@ -32,11 +35,11 @@ WORDS: Mapping[str, tuple[Words, Words]] = {
     "NetwatchLinkDown": (
         Words(
             f"{_SITE}: the line is down",
-            f"{_LINE} has carried no traffic for {_TIME}; cause: {_CAUSE}.",
+            f"{_LINE} has carried no traffic for {_TIME}{_CAUSE}.",
         ),
         Words(
             f"{_SITE} : la ligne est coupée",
-            f"{_LINE} n’achemine plus de trafic depuis {_TIME} ; cause : {_CAUSE}.",
+            f"{_LINE} n’achemine plus de trafic depuis {_TIME}{_CAUSE_FR}.",
         ),
     ),
     "NetwatchOperatorOutage": (

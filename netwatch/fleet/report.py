@@ -41,7 +41,9 @@ from netwatch.fleet.summary_files import (
     render_shared_csv,
     render_sites_csv,
 )
+from netwatch.fleet.summary_tables import TABLES
 from netwatch.report.identity import iso_utc
+from netwatch.report.tables import build_schema
 
 INDEX = "fleet.json"
 #: Agents that make their bundles at one time: they do the work, the centre waits.
@@ -115,6 +117,7 @@ def report_fleet(
     source = build_source(
         asked.source, inventory, timeout_s=asked.timeout_s, longest_s=asked.longest_s
     )
+    _keep_larger(output, asked)
     with new_folder(output, INDEX, "a fleet report") as staging:
         strangers = _find_strangers(inventory, source, sites[0], asked.wanted)
         outcomes = []
@@ -125,6 +128,25 @@ def report_fleet(
         summaries = build_summaries(inventory, sites, outcomes, month, asked.wanted.now_ms)
         index = _write_summaries(asked, summaries, strangers, staging)
     return FleetReport(folder=output, index=index, summaries=summaries)
+
+
+def _keep_larger(output: Path, asked: Asked) -> None:
+    """A report of chosen sites does not take the place of one that has others too."""
+    path = output / INDEX
+    if not asked.sites or not path.is_file():
+        return
+    try:
+        sites = sum(
+            each.sites for each in msgspec.json.decode(path.read_bytes(), type=Index).operators
+        )
+    except msgspec.DecodeError:
+        return  # of another form: replaced, as it would be without --site
+    held = {each.name for each in (output / "sites").glob("*")}
+    if sites > len(asked.sites) or not held <= set(asked.sites):
+        raise UsageError(
+            f"{output}: holds the fleet report of {sites} {'site' if sites == 1 else 'sites'}, and "
+            "--site would leave the chosen ones alone in it: give --output another folder"
+        )
 
 
 def _find_strangers(
@@ -260,6 +282,8 @@ def _write_summaries(
         (folder / "summary.json").write_bytes(encode_summary(summary))
         (folder / "sites.csv").write_text(render_sites_csv(summary), encoding="utf-8")
         (folder / "shared.csv").write_text(render_shared_csv(summary), encoding="utf-8")
+        for table in TABLES:
+            (folder / table.schema_name).write_bytes(build_schema(table))
         for code in wanted.languages:
             page = render_page(summary, code, pages="html" in wanted.formats)
             (folder / f"summary.{code}.html").write_text(page, encoding="utf-8")

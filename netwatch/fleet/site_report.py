@@ -63,6 +63,7 @@ class SiteFigures(msgspec.Struct, frozen=True, kw_only=True):
     low: Fraction | None
     high: Fraction | None
     contractual: Fraction | None
+    contractual_low: Fraction | None
     coverage: Fraction | None
     target: Fraction | None
     met: bool | None
@@ -205,6 +206,7 @@ def build_figures(
         low=main.low,
         high=main.high,
         contractual=main.contractual,
+        contractual_low=main.contractual_low,
         coverage=main.coverage,
         target=main.target,
         met=main.met,

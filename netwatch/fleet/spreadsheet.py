@@ -131,17 +131,23 @@ def parse_spreadsheet(text: str, file_name: str) -> Imported:
 
 def _read_records(text: str, name: str) -> list[tuple[int, list[str]]]:
     """Each record that is not empty, with the line on which it begins."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(";,\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     records, line = [], 1
+    said = re.match(r'"?sep=([;,\t])"?[;,\t]*(\r\n|\n|\r)', text, re.IGNORECASE)
+    if said:  # Excel's own way to name the separator: no row
+        text, line = text[said.end() :], 2
+    first = next((each for each in text.splitlines() if each.strip()), "")
+    separator = said[1] if said else max(";,\t", key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    before = line - 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 records.append((line, [cell.strip() for cell in cells]))
-            line = reader.line_num + 1
+            line = before + reader.line_num + 1
     except csv.Error as error:
-        raise ConfigError([f"{name}: line {reader.line_num}: is not CSV: {error}"]) from None
+        raise ConfigError(
+            [f"{name}: line {before + reader.line_num}: is not CSV: {error}"]
+        ) from None
     return records
 
 
@@ -215,7 +221,8 @@ def _read_row(
                 values[key] = quote(f"line {line}")
     if "id" not in values and "name" in values:
         values["id"] = quote(slugify(values["name"]))
-    if ("latitude" in values) != ("longitude" in values):
+    given = {key for at, key in columns.items() if at < len(cells) and cells[at]}
+    if ("latitude" in given) != ("longitude" in given):
         problems.append(
             (line, f"{name}: line {line}: a place on the map has latitude and longitude")
         )

@@ -19,24 +19,13 @@ from markupsafe import Markup
 from netwatch.core.contract import Money
 from netwatch.fleet.site_report import Charge, SiteFigures
 from netwatch.fleet.summary import OperatorSummary
+from netwatch.fleet.summary_tables import SHARED, SITES
 from netwatch.fleet.summary_words import WORDS
 from netwatch.report.language import Language, LanguageCode
+from netwatch.report.tables import Table
 from netwatch.report.words import cause_name
 
 _Money = Callable[[Charge | None], str]
-#: Columns of sites.csv: name, then how a row gives it. Durations are milliseconds, shares 0 to 1.
-SITE_COLUMNS: tuple[str, ...] = (
-    "site", "name", "commune", "circuit", "contract", "status", "availability_contractual",
-    "availability_measured", "availability_low", "availability_high", "coverage", "target",
-    "target_met", "up_ms", "degraded_ms", "down_ms", "unknown_ms", "counted_ms", "incidents",
-    "restore_missed", "ims_used_ms", "ims_allowed_ms", "ims_coverage", "throughput_down_met",
-    "throughput_up_met", "penalties", "currency", "source", "edge_ms", "bundle",
-    "bundle_sha256", "problem",
-)  # fmt: skip
-SHARED_COLUMNS: tuple[str, ...] = (
-    "shared", "cause", "started_at", "ended_at", "site", "incident", "site_started_at",
-    "site_ended_at",
-)  # fmt: skip
 
 
 def encode_summary(summary: OperatorSummary) -> bytes:
@@ -64,7 +53,7 @@ def render_sites_csv(summary: OperatorSummary) -> str:
         {"site": each.site, "name": each.name, "status": "failed", "problem": each.problem}
         for each in summary.failed
     ]
-    return _write_csv(SITE_COLUMNS, rows)
+    return _write_csv(SITES, rows)
 
 
 def _site_row(each: SiteFigures, status: str) -> dict[str, object]:
@@ -77,6 +66,7 @@ def _site_row(each: SiteFigures, status: str) -> dict[str, object]:
         "contract": each.contract,
         "status": status,
         "availability_contractual": _share(each.contractual),
+        "availability_contractual_low": _share(each.contractual_low),
         "availability_measured": _share(each.measured),
         "availability_low": _share(each.low),
         "availability_high": _share(each.high),
@@ -108,7 +98,7 @@ def _site_row(each: SiteFigures, status: str) -> dict[str, object]:
 def render_shared_csv(summary: OperatorSummary) -> str:
     """Each site's part of each shared incident, one a row."""
     return _write_csv(
-        SHARED_COLUMNS,
+        SHARED,
         [
             {
                 "shared": number,
@@ -130,8 +120,9 @@ def _share(value: Fraction | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _write_csv(columns: tuple[str, ...], rows: list[dict[str, object]]) -> str:
+def _write_csv(table: Table, rows: list[dict[str, object]]) -> str:
     text = io.StringIO(newline="")
+    columns = [column.name for column in table.columns]
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(rows)
@@ -163,6 +154,8 @@ def render_page(summary: OperatorSummary, code: LanguageCode, *, pages: bool = T
         stylesheet=Markup(_read("netwatch.report", "report.css")),  # noqa: S704 -- our own file
         overview=list(_tell_totals(summary, language, money)),
         pages=pages,
+        sources=sorted({row.source for row in (*summary.league, *summary.inconclusive)}),
+        evidence=any(row.bundle for row in (*summary.league, *summary.inconclusive)),
         partial=any(not row.complete for row in (*summary.league, *summary.inconclusive)),
         edge=language.duration(edge_ms) if edge_ms else None,
         money=money,

@@ -60,6 +60,16 @@ WORDS: Mapping[LanguageCode, Mapping[str, str]] = {
         "operator_differs": "l’opérateur de l’agent n’est pas celui de l’inventaire",
         "notes": "Remarques",
         "edge": "Les débuts et fins d’incident sont connus à %s près ; les durées sont exactes.",
+        "recompute": "Recalculer ces chiffres",
+        "from_agents": "Chaque chiffre vient du registre tenu sur le site par son agent, relu dans "
+        "son dossier de preuves et vérifié.",
+        "from_prometheus": "Les chiffres viennent des compteurs des agents, relevés par Prometheus : "
+        "ni exclusions ni tickets n’y figurent.",
+        "from_influx": "Les chiffres viennent des points envoyés par les agents : ni exclusions ni "
+        "tickets n’y figurent.",
+        "verify": "Le dossier de preuves de chaque site (netwatch-….zip, empreinte SHA-256 dans "
+        "sites.csv) contient de quoi tout recalculer : netwatch verify le fait et nomme tout "
+        "chiffre qui diffère.",
         "proposal": "Les pénalités sont une proposition, détaillée ligne à ligne dans le rapport "
         "de chaque site.",
     },
@@ -113,6 +123,16 @@ WORDS: Mapping[LanguageCode, Mapping[str, str]] = {
         "operator_differs": "the agent’s operator is not the inventory’s",
         "notes": "Remarks",
         "edge": "Beginnings and ends of incidents are known to within %s; durations are exact.",
+        "recompute": "Recomputing these figures",
+        "from_agents": "Each figure is from the books that the site’s agent keeps there, read from "
+        "its evidence bundle and verified.",
+        "from_prometheus": "The figures are from the agents’ counters as Prometheus scraped them: "
+        "neither exclusions nor tickets are in them.",
+        "from_influx": "The figures are from the points that agents pushed: neither exclusions nor "
+        "tickets are in them.",
+        "verify": "Each site’s evidence bundle (netwatch-….zip, SHA-256 in sites.csv) holds all "
+        "that it takes to recompute them: netwatch verify does it, and names any figure that "
+        "differs.",
         "proposal": "Penalties are a proposal, told line by line in each site’s report.",
     },
 }

@@ -37,7 +37,6 @@ BURN_POLICIES = (
 )
 
 DOWN_AFTER_S = 180
-SILENT_AFTER = "5m"
 #: How long the last word of a scrape is believed when the next one fails.
 BELIEVED = "2m"
 COVERAGE_LEAST = 0.95

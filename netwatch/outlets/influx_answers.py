@@ -61,10 +61,10 @@ def explain_answer(answer: Answer, *, url: str, org: str, bucket: str) -> PushPr
     if status == 204:
         return None
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()
-    said = quote_body(answer.body) or None
+    said = read_words(kind, answer.body) or None
     if 200 <= status < 300:
-        html = kind.lower() in ("text/html", "application/xhtml+xml")
-        reason, said = PushReason.HTML_ANSWER if html else PushReason.NO_INFLUXDB, None
+        reason = PushReason.HTML_ANSWER if _is_page(kind) else PushReason.NO_INFLUXDB
+        said = None
     elif 300 <= status < 400:
         reason, said = PushReason.REDIRECT, None
     elif status in _REASONS:
@@ -126,6 +126,31 @@ def read_retry_after_ms(headers: Mapping[str, str]) -> int | None:
     except (ValueError, TypeError):  # TypeError: one of them without a zone
         return None
     return min(max(int(wait.total_seconds() * 1000), 0), MOST_RETRY_MS)
+
+
+def read_words(kind: str, body: str) -> str:
+    """What a server says for people: the sentence of InfluxDB's JSON, the title of a web page.
+
+    Anything else is quoted as it stands, JSON that says more than a sentence included.
+
+    >>> read_words("application/json", '{"code":"not found","message":"no such bucket"}')
+    'no such bucket'
+    >>> read_words("text/html", "<html><title>404 Not Found</title><h1>Sorry</h1></html>")
+    '404 Not Found'
+    """
+    if _is_page(kind):
+        _, title, rest = body.partition("<title>")
+        return quote_body(rest.partition("</title>")[0]) if title else ""
+    try:
+        words = msgspec.json.decode(body, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeError):  # no JSON, or no flat one
+        return quote_body(body)
+    known = words.keys() <= {"code", "message", "error"}
+    return quote_body((known and (words.get("message") or words.get("error"))) or body)
+
+
+def _is_page(kind: str) -> bool:
+    return kind.lower() in ("text/html", "application/xhtml+xml")
 
 
 def quote_body(body: str) -> str:

@@ -75,6 +75,12 @@ def _collect_line(snapshot: Snapshot) -> Iterator[Metric]:
             "When the present verdict began, in seconds since 1970 UTC.",
             value=snapshot.since_ms / 1_000,
         )
+    if snapshot.restore_deadline_ms is not None:
+        yield GaugeMetricFamily(
+            "netwatch_restore_deadline_timestamp_seconds",
+            "By when the contract wants the line restored, in seconds since 1970 UTC.",
+            value=snapshot.restore_deadline_ms / 1_000,
+        )
     incidents = CounterMetricFamily(
         "netwatch_incidents",
         "Incidents (stretches of down) begun, by cause, kept across restarts.",
@@ -100,11 +106,6 @@ def _verdict_gauge(name: str, text: str, present: Verdict) -> Metric:
 
 
 def _collect_targets(targets: Sequence[TargetSnapshot]) -> Iterator[Metric]:
-    info = InfoMetricFamily(
-        "netwatch_target",
-        "1 for each target, with its role on the path and its kind of probe.",
-        labels=["target", "role", "kind"],
-    )
     up = GaugeMetricFamily(
         "netwatch_target_up",
         "Whether the target answered its newest probe; absent before the first.",
@@ -123,9 +124,6 @@ def _collect_targets(targets: Sequence[TargetSnapshot]) -> Iterator[Metric]:
         "Round-trip times of answered probes since the agent started; a lost probe has none.",
         labels=["target"],
     )
-    jitter = GaugeMetricFamily(
-        "netwatch_jitter_seconds", "Delay variation as of RFC 3550, 6.4.1.", labels=["target"]
-    )
     expiry = GaugeMetricFamily(
         "netwatch_certificate_expiry_timestamp_seconds",
         "When the target's TLS certificate ends, in seconds since 1970 UTC.",
@@ -134,33 +132,31 @@ def _collect_targets(targets: Sequence[TargetSnapshot]) -> Iterator[Metric]:
     for target in targets:
         summary = target.summary
         name = summary.target
-        info.add_metric([name, summary.role.value, target.kind], {})
         if summary.answered is not None:
             up.add_metric([name], int(summary.answered))
         probes.add_metric([name], target.probes)
         for reason, count in sorted(target.failures.items()):
             failures.add_metric([name, reason], count)
         if target.histogram is not None:
-            # Without a sum there is no count beside it: the last bucket is the count.
-            rtt.add_metric([name], _list_buckets(target.histogram), None)
-        if summary.jitter_us is not None:
-            jitter.add_metric([name], summary.jitter_us / 1_000_000)
+            buckets, total = _split_histogram(target.histogram)
+            rtt.add_metric([name], buckets, total)
         expires_ms = target.measures.get("certificate_expires_ms")
         if expires_ms is not None:
             expiry.add_metric([name], expires_ms / 1_000)
-    return (
-        family for family in (info, up, probes, failures, rtt, jitter, expiry) if family.samples
-    )
+    return (family for family in (up, probes, failures, rtt, expiry) if family.samples)
 
 
-def _list_buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    """Buckets as prometheus-client takes them.
+def _split_histogram(histogram: Histogram) -> tuple[list[tuple[str, float]], float]:
+    """Buckets and sum as prometheus-client takes them.
 
-    >>> _list_buckets(Histogram(bounds_us=(5_000, 20_000), counts=(1, 3, 4)))
-    [('0.005', 1), ('0.02', 3), ('+Inf', 4)]
+    >>> _split_histogram(Histogram(bounds_us=(5_000, 20_000), counts=(1, 3, 4), sum_us=90_000))
+    ([('0.005', 1), ('0.02', 3), ('+Inf', 4)], 0.09)
     """
     bounds = [repr(bound / 1_000_000) for bound in histogram.bounds_us]
-    return list(zip([*bounds, "+Inf"], histogram.counts, strict=True))
+    return (
+        list(zip([*bounds, "+Inf"], histogram.counts, strict=True)),
+        histogram.sum_us / 1_000_000,
+    )
 
 
 def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:

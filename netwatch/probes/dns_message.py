@@ -17,7 +17,6 @@ MAX_ANSWER_BYTES = 4_096
 _MAX_RECORDS = 256
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
-_FLAG_ANSWER = 0x8000
 _FLAG_TRUNCATED = 0x0200
 _FLAG_RECURSION_DESIRED = 0x0100
 _CLASS_IN = 1
@@ -69,9 +68,9 @@ def build_query(name: str, record_type: str) -> bytes:
     """
     # Loaded at the first question, and of dnspython only names and types: its message
     # with all that hangs on it takes 2 MB (a header of twelve bytes is made here).
-    import dns.exception  # noqa: PLC0415 -- memory, see above
-    import dns.name  # noqa: PLC0415 -- memory, see above
-    import dns.rdatatype  # noqa: PLC0415 -- memory, see above
+    import dns.exception  # noqa: PLC0415 -- loaded with the first question, and no more of dnspython than this
+    import dns.name  # noqa: PLC0415 -- loaded with the first question, and no more of dnspython than this
+    import dns.rdatatype  # noqa: PLC0415 -- loaded with the first question, and no more of dnspython than this
 
     try:
         asked = dns.name.from_text(name).to_wire()
@@ -123,8 +122,8 @@ def parse_answer(message: bytes) -> Answer:
     Traceback (most recent call last):
     netwatch.probes.dns_message.MalformedAnswer: cut short or not DNS
     """
-    import dns.exception  # noqa: PLC0415 -- memory, as in build_query
-    import dns.name  # noqa: PLC0415 -- memory, as in build_query
+    import dns.exception  # noqa: PLC0415 -- loaded with the first question, and no more of dnspython than this
+    import dns.name  # noqa: PLC0415 -- loaded with the first question, and no more of dnspython than this
 
     records: list[Record] = []
     try:

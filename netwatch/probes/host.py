@@ -19,11 +19,9 @@ from pathlib import Path
 from netwatch.probes.deadline import MonotonicNs
 from netwatch.probes.host_tables import (
     DefaultRoute,
-    NeighbourState,
     has_global_ipv6,
     parse_ipv4_default,
     parse_ipv6_default,
-    parse_neighbour_state,
     parse_port_speed,
 )
 from netwatch.records import HostFacts
@@ -120,11 +118,6 @@ def read_gateway(proc_root: str = PROC_ROOT) -> tuple[str | None, str | None]:
     ipv4 = parse_ipv4_default(_read_table(f"{proc_root}/net/route") or "")
     ipv6 = parse_ipv6_default(_read_table(f"{proc_root}/net/ipv6_route") or "")
     return (ipv4.gateway if ipv4 else None, ipv6.gateway if ipv6 else None)
-
-
-def read_neighbour_state(address: str, proc_root: str = PROC_ROOT) -> NeighbourState | None:
-    """Whether an IPv4 neighbour's hardware address is known; None also for IPv6."""
-    return parse_neighbour_state(_read_table(f"{proc_root}/net/arp") or "", address)
 
 
 def read_default_route(proc_root: str = PROC_ROOT) -> tuple[DefaultRoute | None, bool]:

@@ -2,25 +2,21 @@
 
 Rule of this file: text in, values out; a line that is not understood is passed over. It
 knows no file and no socket. Formats: proc(5) and the kernel's ``fib_trie.c``,
-``ipv6/route.c``, ``ipv6/addrconf.c``, ``ipv4/arp.c``.
+``ipv6/route.c``, ``ipv6/addrconf.c``.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-from typing import Literal
 
 import msgspec
-
-NeighbourState = Literal["complete", "incomplete"]
 
 _UP = 0x1  # RTF_UP
 _GATEWAY = 0x2  # RTF_GATEWAY
 _REJECT = 0x200  # RTF_REJECT: an "unreachable" route is none
 _TENTATIVE = 0x40  # IFA_F_TENTATIVE: still being checked for duplicates, not used yet
 _DUPLICATE = 0x08  # IFA_F_DADFAILED
-_COMPLETE = 0x2  # ATF_COM
 _NO_ADDRESS = "0" * 32
 
 
@@ -100,33 +96,6 @@ def has_global_ipv6(text: str, interface: str) -> bool:
         if not flags & (_TENTATIVE | _DUPLICATE):
             return True
     return False
-
-
-def parse_neighbour_state(text: str, address: str) -> NeighbourState | None:
-    """What ``/proc/net/arp`` says of an IPv4 neighbour.
-
-    Complete: its hardware address is known (perhaps from some minutes ago). Incomplete:
-    it was asked for, and nobody answered. None: nobody has asked.
-
-    >>> table = '''IP address HW type Flags HW address Mask Device
-    ... 192.0.2.1 0x1 0x2 02:00:00:00:00:05 * eth0
-    ... 192.0.2.9 0x1 0x0 00:00:00:00:00:00 * eth0'''
-    >>> [parse_neighbour_state(table, f"192.0.2.{last}") for last in (1, 9, 7)]
-    ['complete', 'incomplete', None]
-    """
-    state: NeighbourState | None = None
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) < 6 or fields[0] != address:
-            continue
-        try:
-            flags = int(fields[2], 16)
-        except ValueError:
-            continue
-        if flags & _COMPLETE:
-            return "complete"
-        state = "incomplete"
-    return state
 
 
 def parse_port_speed(text: str) -> int | None:

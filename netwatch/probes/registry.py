@@ -15,7 +15,7 @@ from netwatch.probes.tcp import TcpProbe
 
 def make_http_probe() -> Probe:
     """HTTP and TLS take memory: most agents have no such target, and need not hold them."""
-    from netwatch.probes.http import HttpProbe  # noqa: PLC0415 -- memory, see above
+    from netwatch.probes.http import HttpProbe  # noqa: PLC0415 -- HTTP and TLS take memory that an agent without such a target does without
 
     return HttpProbe()
 

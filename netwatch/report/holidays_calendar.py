@@ -47,7 +47,7 @@ def _read_extra(extra: Iterable[str]) -> Iterable[date]:
 
 def _read_region(region: str, years: Iterable[int]) -> set[date]:
     import holidays  # noqa: PLC0415 - a heavy library that only reports use
-    from holidays.registry import COUNTRIES  # noqa: PLC0415 - the same
+    from holidays.registry import COUNTRIES  # noqa: PLC0415 - of that heavy library
 
     country, _, subdivision = region.partition("-")
     # By the list of names: to ask the library would load every country of the world.

@@ -20,7 +20,7 @@ import msgspec
 
 from netwatch.errors import EvidenceError
 
-ColumnType = Literal["datetime", "integer", "string", "boolean", "array"]
+ColumnType = Literal["datetime", "integer", "number", "string", "boolean", "array"]
 #: A cell as `csv` writes it: None is empty. Booleans and arrays are given as text.
 Cell = str | int | None
 Value = str | int | bool | list[object] | None
@@ -284,6 +284,8 @@ def _parse(cell: str, column: Column, where: str) -> Value:
             return int(cell)
         if column.type == "datetime":
             parse_instant_ms(cell)
+        elif column.type == "number":
+            float(cell)  # stays the text that it is: no figure is rounded by being read
         elif column.type == "boolean":
             return {"true": True, "false": False}[cell]
         elif column.type == "array":

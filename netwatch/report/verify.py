@@ -210,7 +210,7 @@ def build_differences(
                 reported.get(key, _ABSENT), recomputed.get(key, _ABSENT), path
             )
     elif _is_list(reported) and _is_list(recomputed):
-        for index in range(max(len(reported), len(recomputed))):  # type: ignore[arg-type]  # _is_list
+        for index in range(max(len(reported), len(recomputed))):  # type: ignore[arg-type]  # _is_list has seen that both have a length
             yield from build_differences(
                 _at(reported, index), _at(recomputed, index), f"{where}[{index}]"
             )

@@ -123,10 +123,6 @@ class ThroughputBooks:
             ).fetchall()
         return dict(rows)
 
-    def sum_bytes(self, from_ms: int, to_ms: int) -> int:
-        """What the tests of the range used, of the monthly budget."""
-        return sum(row.down_bytes + row.up_bytes for row in self.read_tests(from_ms, to_ms))
-
 
 def split_directions(row: BandwidthRow) -> tuple[ThroughputTest, ...]:
     """A row as the report counts it: one test for each direction that was tried.

@@ -40,7 +40,7 @@ def build_routes(
     pages: list[PageRoute] = []
 
     def answer_page(request: Request) -> Response:
-        from netwatch.web.page_route import PageRoute  # noqa: PLC0415 -- memory, see above
+        from netwatch.web.page_route import PageRoute  # noqa: PLC0415 -- words and calendars are loaded by the first who looks at the page
 
         if not pages:
             pages.append(PageRoute(books, site))
@@ -56,17 +56,17 @@ def build_routes(
         return build_refusal(503, "The measuring loop has stopped.")
 
     def answer_status(_request: Request) -> Response:
-        from netwatch.web.json_routes import answer_status as answer  # noqa: PLC0415 -- memory
+        from netwatch.web.json_routes import answer_status as answer  # noqa: PLC0415 -- loaded by the first who asks for it
 
         return answer(get_snapshot(), books, site, alive=is_alive())
 
     def answer_ledger(request: Request) -> Response:
-        from netwatch.web.json_routes import answer_ledger as answer  # noqa: PLC0415 -- memory
+        from netwatch.web.json_routes import answer_ledger as answer  # noqa: PLC0415 -- loaded by the first who asks for it
 
         return answer(request, get_snapshot(), books)
 
     def answer_evidence(request: Request) -> Response:
-        from netwatch.web.evidence_route import answer_evidence as answer  # noqa: PLC0415 -- memory
+        from netwatch.web.evidence_route import answer_evidence as answer  # noqa: PLC0415 -- loaded by the first who asks for it
 
         assert find_evidence is not None  # else there is no such route
         return answer(request, find_evidence)

@@ -35,6 +35,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     why: str
     since: str
+    deadline: str | None
     who: str | None
     to_do: str | None
 
@@ -90,9 +91,21 @@ def build_headline(snapshot: Snapshot, site: SiteIdentity, lang: str, zone: tzin
         title=say(lang, f"verdict.{verdict}"),
         why=say_finest(lang, "why", verdict, cause, reason),
         since=since,
+        deadline=_say_deadline(snapshot, lang, zone),
         who=who,
         to_do=to_do,
     )
+
+
+def _say_deadline(snapshot: Snapshot, lang: str, zone: tzinfo) -> str | None:
+    """By when the line must be restored, or was to be; None where nothing says so."""
+    deadline_ms = snapshot.restore_deadline_ms
+    if deadline_ms is None:
+        return None
+    when = format_since(lang, deadline_ms, zone, snapshot.at_ms)
+    if snapshot.at_ms > deadline_ms:
+        return say(lang, "deadline.passed", when=when)
+    return say(lang, "deadline.ahead", when=when)
 
 
 def build_path(snapshot: Snapshot, lang: str) -> list[Node]:

@@ -124,6 +124,7 @@ def build_status_json(
             "reason": snapshot.reason,
             "since": render_instant(snapshot.since_ms),
             "held_ms": snapshot.held_ms,
+            "restore_deadline": render_instant(snapshot.restore_deadline_ms),
             "ipv6": snapshot.ipv6.value if snapshot.ipv6 is not None else None,
         },
         "accounts": None

@@ -268,14 +268,14 @@ def _choose_top(rates: Sequence[int]) -> int:
 
 def _say_plan(view: BandwidthView, *, at_ms: int, lang: str, zone: tzinfo) -> list[str]:
     said = []
-    if view.running:
-        said.append(say(lang, "tests.running"))
     if view.next_ms is not None:
         said.append(say(lang, "tests.next", when=format_instant(lang, view.next_ms, zone, at_ms)))
+    if view.running:
+        said.append(say(lang, "tests.running"))
     said.append(
         say(
             lang,
-            "tests.budget",
+            "tests.budget.running" if view.running else "tests.budget",
             used=format_size(lang, view.used_bytes),
             limit=format_size(lang, view.budget_bytes),
         )

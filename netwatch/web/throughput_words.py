@@ -22,18 +22,18 @@ THROUGHPUT_WORDS: Mapping[str, Mapping[str, str]] = {
     "tests.guarantee": {"fr": "garanti {rate}", "en": "guaranteed {rate}"},
     "tests.met": {"fr": "garantie tenue", "en": "guarantee met"},
     "tests.missed": {"fr": "sous la garantie", "en": "below the guarantee"},
-    "tests.uncounted": {"fr": "ne compte pas : {why}", "en": "does not count: {why}"},
-    "tests.failed": {"fr": "pas de mesure : {why}", "en": "no figure: {why}"},
+    "tests.uncounted": {"fr": "ne compte pas\u00a0: {why}", "en": "does not count: {why}"},
+    "tests.failed": {"fr": "pas de mesure\u00a0: {why}", "en": "no figure: {why}"},
     "tests.chart": {
-        "fr": "{direction}, 31 jours, tests valables : {valid}, de {low} à {high}",
+        "fr": "{direction}, 31 jours, tests valables\u00a0: {valid}, de {low} à {high}",
         "en": "{direction}, 31 days, valid tests: {valid}, from {low} to {high}",
     },
     "tests.chart.share": {
-        "fr": " ; garantie de {rate} tenue par {met} sur {valid}",
+        "fr": "\u00a0; garantie de {rate} tenue par {met} sur {valid}",
         "en": "; guarantee of {rate} met by {met} of {valid}",
     },
     "tests.chart.none": {
-        "fr": "{direction}, 31 jours : aucun test valable",
+        "fr": "{direction}, 31 jours\u00a0: aucun test valable",
         "en": "{direction}, 31 days: no valid test",
     },
     "tests.mark.met": {"fr": "garantie tenue", "en": "guarantee met"},
@@ -41,18 +41,22 @@ THROUGHPUT_WORDS: Mapping[str, Mapping[str, str]] = {
     "tests.mark.plain": {"fr": "sans garantie", "en": "no guarantee"},
     "tests.mark.invalid": {"fr": "ne compte pas", "en": "does not count"},
     "tests.running": {"fr": "Un test est en cours.", "en": "A test is under way."},
-    "tests.next": {"fr": "Prochain test : {when}.", "en": "Next test: {when}."},
+    "tests.next": {"fr": "Prochain test\u00a0: {when}.", "en": "Next test: {when}."},
     "tests.budget": {
         "fr": "{used} utilisés ce mois-ci sur {limit}.",
         "en": "{used} of {limit} used this month.",
     },
+    "tests.budget.running": {
+        "fr": "Avec ce qui lui est réservé, {used} utilisés ce mois-ci sur {limit}.",
+        "en": "With what is set aside for it, {used} of {limit} used this month.",
+    },
     "tests.skipped": {
-        "fr": "Dernier test non fait : {when} ({why}).",
+        "fr": "Dernier test non fait\u00a0: {when} ({why}).",
         "en": "Last test not made: {when} ({why}).",
     },
     "tests.note": {
         "fr": "Débit utile, sans les en-têtes. Le délai ajouté est celui que la charge du test "
-        "ajoute aux réponses : A+ sous 5 ms, A sous 30, B sous 60, C sous 200, D sous 400, sinon F.",
+        "ajoute aux réponses\u00a0: A+ sous 5 ms, A sous 30, B sous 60, C sous 200, D sous 400, sinon F.",
         "en": "Goodput, without headers. The added delay is what the load of the test adds to "
         "answers: A+ below 5 ms, A below 30, B below 60, C below 200, D below 400, else F.",
     },

@@ -23,6 +23,15 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "fr": "Depuis {duration} (heure exacte inconnue).",
         "en": "For {duration} (the exact time is not known).",
     },
+    # -- by when the contract wants the line restored
+    "deadline.ahead": {
+        "fr": "À rétablir avant {when}, selon le contrat.",
+        "en": "To be restored by {when}, as the contract says.",
+    },
+    "deadline.passed": {
+        "fr": "Devait être rétablie avant {when} : le délai du contrat est dépassé.",
+        "en": "Was to be restored by {when}: the contract’s time is over.",
+    },
     # -- the path
     "path": {"fr": "Du bâtiment à internet", "en": "From the building to the internet"},
     "path.device": {"fr": "Cet appareil", "en": "This device"},

@@ -7,8 +7,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from netwatch.clock import SystemClock
 from netwatch.records import Anchor, Cause, Check, Observation, Outcome, Role, Span, Verdict
+from netwatch.store.attempts import WriterState
+from netwatch.store.backlog import Backlog
 from netwatch.store.batch import Batch, LayerSpan
+from netwatch.store.db import open_database
+from netwatch.store.journal import Journal
+from netwatch.store.writer import Writer
 
 #: What UTC is at monotonic 0 in these tests: 2026-10-01T00:00:00Z.
 OFFSET_MS = 1_790_812_800_000
@@ -79,6 +85,30 @@ def batch(
         counters=counters or {},
         checks=tuple(checks),
         sequence=sequence,
+    )
+
+
+@contextlib.contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """A journal with run 1 of boot-a begun at monotonic 0."""
+    opened = open_database(path, set_aside=lambda: SET_ASIDE)
+    with contextlib.closing(opened.connection) as connection:
+        journal = Journal(connection)
+        journal.begin_run("boot-a", 1, "0.1.0", 0, anchor())
+        yield journal
+
+
+def build_writer(
+    path: Path, states: list[WriterState] | None = None, backlog: Backlog | None = None
+) -> Writer:
+    """One that does not wait long between two attempts; ``states`` hears what it says of itself."""
+    return Writer(
+        path,
+        clock=SystemClock(trusted=True),
+        set_aside=lambda: SET_ASIDE,
+        on_state=None if states is None else states.append,
+        backlog=backlog,
+        first_retry_ms=10,
     )
 
 

@@ -18,7 +18,6 @@ from netwatch.probes.host_tables import (
     has_global_ipv6,
     parse_ipv4_default,
     parse_ipv6_default,
-    parse_neighbour_state,
     parse_port_speed,
 )
 from netwatch.records import HostFacts
@@ -27,10 +26,10 @@ from tests.adapters.servers import ip, namespace
 #: Reads whenever it is told to, and keeps what it remembers in between.
 _PROGRAM = """
 import sys, msgspec
-from netwatch.probes.host import HostProbe, read_gateway, read_neighbour_state
+from netwatch.probes.host import HostProbe, read_gateway
 probe = HostProbe()
-for line in sys.stdin:
-    answer = [probe.read(), read_gateway(), read_neighbour_state(line.strip())]
+for _ in sys.stdin:
+    answer = [probe.read(), read_gateway()]
     print(msgspec.json.encode(answer).decode(), flush=True)
 """
 
@@ -42,13 +41,13 @@ class Inside:
         self.name = name
         self._process = process
 
-    def ask(self, neighbour: str = "10.9.1.1") -> tuple[HostFacts, list[str | None], str | None]:
+    def ask(self) -> tuple[HostFacts, list[str | None]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(neighbour + "\n")
+        self._process.stdin.write("\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        return msgspec.json.decode(line, type=tuple[HostFacts, list[str | None], str | None])
+        return msgspec.json.decode(line, type=tuple[HostFacts, list[str | None]])
 
     def facts(self) -> HostFacts:
         return self.ask()[0]
@@ -83,7 +82,7 @@ CABLE = (
 @pytest.mark.lab
 def test_a_machine_with_cable_address_and_route_has_no_fault() -> None:
     with inside("h1", *CABLE) as here:
-        facts, gateways, neighbour = here.ask()
+        facts, gateways = here.ask()
     assert facts == HostFacts(
         interface="wan0",
         carrier=True,
@@ -92,7 +91,6 @@ def test_a_machine_with_cable_address_and_route_has_no_fault() -> None:
         port_speed_mbit=10_000,  # what a veth pair says of itself
     )
     assert gateways == ["10.9.1.1", None]
-    assert neighbour is None
     assert facts.fault is None
 
 
@@ -136,7 +134,7 @@ def test_ipv6_alone_is_a_way_out() -> None:
     with inside("h4", *CABLE[:4]) as here:
         here.ip("address add 2001:db8::2/64 dev wan0 nodad")
         here.ip("route add default via fe80::1 dev wan0")
-        facts, gateways, _ = here.ask()
+        facts, gateways = here.ask()
         assert (facts.interface, facts.fault) == ("wan0", None)
         assert gateways == [None, "fe80::1%wan0"]
         here.ip("address del 2001:db8::2/64 dev wan0")
@@ -158,20 +156,6 @@ def test_without_any_interface_the_facts_are_absent_and_the_route_is_missed() ->
         facts = here.facts()
     assert facts == HostFacts(interface=None, carrier=None, address=None, default_route=False)
     assert facts.fault == "default_route"
-
-
-@pytest.mark.lab
-def test_a_neighbour_is_complete_once_its_hardware_address_is_known() -> None:
-    with inside("h7", *CABLE) as here:
-        here.ip("neighbour add 10.9.1.1 lladdr 02:00:00:00:00:01 dev wan0")
-        assert here.ask("10.9.1.1")[2] == "complete"
-        subprocess.run(
-            ["ip", "netns", "exec", here.name, sys.executable, "-c",
-             "import socket; socket.socket(2, 2).sendto(b'', ('10.9.1.9', 9))"],
-            check=True,
-        )  # fmt: skip
-        assert here.ask("10.9.1.9")[2] == "incomplete"
-        assert here.ask("10.9.1.8")[2] is None
 
 
 # --- a machine made of files --------------------------------------------------------------
@@ -223,7 +207,6 @@ def test_the_speed_of_the_port_is_read_once_a_minute(tmp_path: Path) -> None:
 def test_no_text_makes_a_table_raise(text: str, word: str) -> None:
     for table in (text, f"eth0 00000000 {word} {word} 0 0 {word} 00000000 0 0 0"):
         parse_ipv4_default(table)
-        parse_neighbour_state(table, word)
         parse_port_speed(table)
     zero = "0" * 32
     parse_ipv6_default(f"{zero} 00 {zero} 00 {word} {word} 1 1 {word} eth0\n{text}")

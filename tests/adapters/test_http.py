@@ -18,19 +18,7 @@ from netwatch.probes.url import parse_url, redirects_elsewhere
 from netwatch.records import Check, Finding, Outcome, Role
 from tests.adapters.hostile import FullListener, StreamServer, dribble, free_port, saying
 from tests.adapters.servers import dnsmasq, nginx
-
-
-def measure(url: str, timeout_ms: int = 5_000, **params: str | int) -> Finding:
-    check = Check(
-        id="s",
-        kind="http",
-        target=url,
-        role=Role.SERVICE,
-        every_ms=60_000,
-        timeout_ms=timeout_ms,
-        params=params,
-    )
-    return HttpProbe().measure(check)
+from tests.adapters.service_check import measure
 
 
 def against(handle: Callable[[socket.socket], None], timeout_ms: int = 5_000) -> Finding:

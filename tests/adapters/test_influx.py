@@ -74,6 +74,7 @@ def test_nothing_to_send_asks_nobody() -> None:
     assert server.sizes == []
 
 
+PAGE = "text/html; charset=utf-8"
 REFUSALS = {
     "wrong_token": (
         answer("401 Unauthorized", '{"code":"unauthorized"}'),
@@ -88,7 +89,18 @@ REFUSALS = {
     "no_bucket": (
         answer("404 Not Found", '{"message":"bucket not found"}'),
         "there is no bucket 'netwatch' of organisation 'ville' there (404): create it, or check "
-        'influx.url, influx.org and influx.bucket; it says: {"message":"bucket not found"}',
+        "influx.url, influx.org and influx.bucket; it says: bucket not found",
+    ),
+    "no_bucket on a web page": (
+        answer("404 Not Found", "<head><title>404 Not Found</title></head><h1>No</h1>", kind=PAGE),
+        "there is no bucket 'netwatch' of organisation 'ville' there (404): create it, or check "
+        "influx.url, influx.org and influx.bucket; it says: 404 Not Found",
+    ),
+    "forbidden with more than a sentence": (
+        answer("403 Forbidden", '{"error":"no","data":"row 2"}'),
+        "the token may not write there (403): give it the right to write to bucket 'netwatch', or "
+        "put another in the file that influx.token_file names; "
+        'it says: {"error":"no","data":"row 2"}',
     ),
     "busy": (
         answer("429 Too Many Requests", "", "Retry-After: 7"),

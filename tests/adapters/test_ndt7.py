@@ -32,7 +32,7 @@ print(status.split("VmHWM:")[1].split()[0])
 
 def measure(url: str | None, plan: Plan = SHORT, **options: object) -> EngineFinding:
     counterpart = Counterpart(engine="ndt7", url=url)
-    return Ndt7Engine(counterpart, **options).measure(plan, lambda _: None)  # type: ignore[arg-type]
+    return Ndt7Engine(counterpart, **options).measure(plan, lambda _: None)  # type: ignore[arg-type]  # of the engine
 
 
 def test_both_directions_have_a_rate_and_say_when_they_loaded_the_line() -> None:

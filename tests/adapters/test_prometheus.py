@@ -25,6 +25,7 @@ from netwatch.web.app import build_routes
 from netwatch.web.request import Request
 from netwatch.web.response import encode_response
 from tests.adapters.web_world import (
+    NOW_MS,
     SITE,
     FakeBooks,
     build_histogram,
@@ -118,6 +119,17 @@ def test_what_was_not_measured_is_absent() -> None:
     assert "nan" not in render_metrics(bare)[0].decode().lower()
 
 
+def test_the_deadline_of_a_restoration_is_there_in_an_outage_alone() -> None:
+    """Its milliseconds to the last; no sample where the contract asks for nothing."""
+    name = "netwatch_restore_deadline_timestamp_seconds"
+    down = build_snapshot(
+        verdict=Verdict.DOWN, cause=Cause.ACCESS, restore_deadline_ms=NOW_MS + 3_600_250
+    )
+    text = read_samples(down)[name, frozenset()]
+    assert Decimal(text) * 1000 == NOW_MS + 3_600_250
+    assert name not in {name for name, _ in read_samples(build_snapshot())}
+
+
 def test_totals_without_their_past_are_absent() -> None:
     """A counter that began at nothing and jumped later would be read as so much downtime."""
     names = {name for name, _ in read_samples(build_snapshot(totals_known=False))}
@@ -157,8 +169,8 @@ def test_exactly_one_verdict_is_present() -> None:
     assert present == {"up": "0.0", "degraded": "0.0", "down": "1.0", "unknown": "0.0"}
 
 
-def test_a_histogram_is_six_buckets_of_which_the_last_is_the_count() -> None:
-    """The snapshot's own counts, and no series besides: each is there once for each target."""
+def test_a_histogram_is_six_buckets_their_count_and_their_sum() -> None:
+    """The snapshot's own counts: each is a series for each target."""
     samples = read_samples(build_snapshot(targets=build_targets()[:1]))
     buckets = {
         dict(labels)["le"]: value
@@ -168,11 +180,9 @@ def test_a_histogram_is_six_buckets_of_which_the_last_is_the_count() -> None:
     histogram = build_histogram(410, 17_239)
     assert list(buckets) == ["0.005", "0.01", "0.02", "0.08", "0.32", "+Inf"]
     assert [float(value) for value in buckets.values()] == list(histogram.counts)
-    assert buckets["+Inf"] == "17239.0"
-    assert not {name for name, _ in samples} & {
-        "netwatch_rtt_seconds_count",
-        "netwatch_rtt_seconds_sum",
-    }
+    target = frozenset({("target", build_targets()[0].summary.target)})
+    assert samples["netwatch_rtt_seconds_count", target] == "17239.0"
+    assert float(samples["netwatch_rtt_seconds_sum", target]) == histogram.sum_us / 1_000_000
 
 
 def test_an_agent_at_its_defaults_has_at_most_150_series_in_25_kb() -> None:

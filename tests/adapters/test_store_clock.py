@@ -13,7 +13,7 @@ from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.lives import Told
 from netwatch.store.queries import Reader
-from tests.adapters.store_samples import OFFSET_MS, SET_ASIDE, anchor, batch, span
+from tests.adapters.store_samples import OFFSET_MS, SET_ASIDE, anchor, batch, open_journal, span
 
 HOUR_MS = 3_600_000
 ALWAYS = (OFFSET_MS - 10 * HOUR_MS, OFFSET_MS + 10 * HOUR_MS)
@@ -26,9 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
-    with closing(open_database(path, set_aside=lambda: SET_ASIDE).connection) as connection:
-        opened = Journal(connection)
-        opened.begin_run("boot-a", 1, "0.1.0", 0, anchor())
+    with open_journal(path) as opened:
         yield opened
 
 

@@ -29,23 +29,13 @@ from tests.adapters.store_samples import (
     anchor,
     answered,
     batch,
+    build_writer,
     check,
     small_disk,
     span,
 )
 
 ALWAYS = (OFFSET_MS - 86_400_000, OFFSET_MS + 864_000_000)
-
-
-def make_writer(path: Path, states: list[WriterState] | None = None) -> Writer:
-    """One that does not wait long between two attempts."""
-    return Writer(
-        path,
-        clock=SystemClock(trusted=True),
-        set_aside=lambda: SET_ASIDE,
-        on_state=None if states is None else states.append,
-        first_retry_ms=10,
-    )
 
 
 def begin(writer: Writer) -> object:
@@ -126,7 +116,7 @@ def test_a_disk_that_is_full_at_the_start_stops_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "2m") as disk:
         path = disk / "netwatch.db"
         filler = fill(disk)
-        writer = make_writer(path, states)
+        writer = build_writer(path, states)
         assert begin(writer) is None
         assert writer.state.fault is StoreFault.FULL
         assert "the disk is full" in (writer.state.reason or "")
@@ -148,12 +138,12 @@ def test_books_on_a_full_disk_go_on_from_their_totals(tmp_path: Path) -> None:
     """The run before and the totals are told late, and the new run follows the old."""
     with small_disk(tmp_path / "disk", "2m") as disk:
         path = disk / "netwatch.db"
-        writer = make_writer(path)
+        writer = build_writer(path)
         begin(writer)
         writer.submit(minute(1))
         assert end(writer)
         filler = fill(disk)
-        writer = make_writer(path)
+        writer = build_writer(path)
         begun = begin(writer)
         writer.submit(minute(1))
         filler.unlink()
@@ -171,11 +161,11 @@ def test_a_start_on_a_read_only_disk_stops_nothing(tmp_path: Path) -> None:
     """The reason is said with what to do; remounted, everything is entered."""
     with small_disk(tmp_path / "disk", "4m") as disk:
         path = disk / "netwatch.db"
-        writer = make_writer(path)
+        writer = build_writer(path)
         begin(writer)
         assert end(writer)
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        writer = make_writer(path)
+        writer = build_writer(path)
         assert begin(writer) is None
         assert writer.state.fault is StoreFault.READ_ONLY
         assert writer.state.reason == (
@@ -198,7 +188,7 @@ def test_damaged_books_on_a_full_disk_are_named_though_none_can_be_begun(tmp_pat
         path = disk / "netwatch.db"
         path.write_bytes(b"no database at all " * 1_000)
         filler = fill(disk)
-        writer = make_writer(path)
+        writer = build_writer(path)
         assert begin(writer) is None
         reason = writer.state.reason or ""
         assert f"kept as netwatch.db.corrupt-{SET_ASIDE}" in reason
@@ -214,7 +204,7 @@ def test_a_run_that_never_could_be_entered_ends_in_time(tmp_path: Path) -> None:
     """The end does not wait for a disk that stays full, and says that not all was written."""
     with small_disk(tmp_path / "disk", "1m") as disk:
         fill(disk)
-        writer = make_writer(disk / "netwatch.db")
+        writer = build_writer(disk / "netwatch.db")
         assert begin(writer) is None
         writer.submit(minute(1))
         assert not end(writer)
@@ -252,7 +242,7 @@ def test_a_device_that_fails_to_write_costs_nothing(tmp_path: Path) -> None:
         card(tmp_path, "-O", "^has_journal", held_by=below) as (_, folder),
     ):
         path = folder / "netwatch.db"
-        writer = make_writer(path, states)
+        writer = build_writer(path, states)
         begin(writer)
         writer.submit(minute(1))
         assert writer.flush(10_000)
@@ -273,7 +263,7 @@ def test_a_card_can_be_repaired_under_the_running_agent(tmp_path: Path) -> None:
     """After an error that makes ext4 read-only: taken out, checked, mounted again; nothing is lost."""
     with card(tmp_path) as (device, folder):
         path = folder / "netwatch.db"
-        writer = make_writer(path)
+        writer = build_writer(path)
         begin(writer)
         writer.submit(minute(1))
         assert writer.flush(10_000)
@@ -310,14 +300,14 @@ def test_a_card_can_be_repaired_under_the_running_agent(tmp_path: Path) -> None:
 def test_the_books_of_another_disk_are_not_mixed_with_ours(tmp_path: Path) -> None:
     """Mounted in our disk's place, they stay as they are; ours back, everything is entered."""
     path, ours = tmp_path / "netwatch.db", tmp_path / "ours"
-    writer = make_writer(path)
+    writer = build_writer(path)
     begin(writer)
     writer.submit(minute(1))
     assert writer.flush(10_000)
     ours.mkdir()
     for each in (*tmp_path.glob("netwatch.db*"),):
         each.rename(ours / each.name)
-    other = make_writer(path)
+    other = build_writer(path)
     other.begin_run(boot_id="boot-b", pid=2, version="0.1.0", monotonic_ms=7, anchor=anchor())
     assert end(other)
     # Damage that shows: our own file was taken from under the connection and emptied.
@@ -373,7 +363,7 @@ def test_a_writer_at_rest_or_refused_is_not_stuck_and_one_in_endless_work_is(
 ) -> None:
     """What the watchdog asks: a full disk is no hang, work that never ends is one."""
     with small_disk(tmp_path / "disk", "2m") as disk:
-        writer = make_writer(disk / "netwatch.db")
+        writer = build_writer(disk / "netwatch.db")
         begin(writer)
         wait_for(lambda: not writer.is_stuck(-1), "a writer at rest was taken for stuck")
         filler = fill(disk)

@@ -26,6 +26,7 @@ from tests.adapters.store_samples import (
     answered,
     batch,
     check,
+    open_journal,
     span,
 )
 
@@ -40,11 +41,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
-    """A journal with run 1 of boot-a begun at monotonic 0."""
-    with closing(open_database(path, set_aside=lambda: SET_ASIDE).connection) as connection:
-        journal = Journal(connection)
-        journal.begin_run("boot-a", 1, "0.1.0", 0, anchor())
-        yield journal
+    with open_journal(path) as opened:
+        yield opened
 
 
 def dump(path: Path) -> list[str]:

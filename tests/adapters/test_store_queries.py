@@ -27,6 +27,7 @@ from tests.adapters.store_samples import (
     batch,
     check,
     lost,
+    open_journal,
     span,
 )
 
@@ -40,10 +41,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(path: Path) -> Iterator[Journal]:
-    with closing(open_database(path, set_aside=lambda: SET_ASIDE).connection) as connection:
-        journal = Journal(connection)
-        journal.begin_run("boot-a", 1, "0.1.0", 0, anchor())
-        yield journal
+    with open_journal(path) as opened:
+        yield opened
 
 
 def relative(spans: list) -> list[tuple[str, int, int]]:

@@ -27,6 +27,7 @@ from tests.adapters.store_samples import (
     anchor,
     answered,
     batch,
+    build_writer,
     check,
     small_disk,
     span,
@@ -40,14 +41,7 @@ def writing(
     path: Path, states: list[WriterState] | None = None, backlog: Backlog | None = None
 ) -> Iterator[tuple[Writer, BegunRun]]:
     """A writer with its run begun; ended at the end."""
-    writer = Writer(
-        path,
-        clock=SystemClock(trusted=True),
-        set_aside=lambda: SET_ASIDE,
-        on_state=None if states is None else states.append,
-        backlog=backlog,
-        first_retry_ms=10,
-    )
+    writer = build_writer(path, states, backlog)
     begun = writer.begin_run(
         boot_id="boot-a", pid=1, version="0.1.0", monotonic_ms=0, anchor=anchor()
     )

@@ -14,25 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwatch.probes.certificate import parse_not_after, parse_time
-from netwatch.probes.http import HttpProbe
-from netwatch.records import Check, Finding, Outcome, Role
+from netwatch.records import Outcome
 from tests.adapters.hostile import StreamServer, dribble, free_port, saying
 from tests.adapters.servers import Authority, nginx
+from tests.adapters.service_check import measure
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-def measure(url: str, timeout_ms: int = 5_000, **params: str | int) -> Finding:
-    check = Check(
-        id="s",
-        kind="http",
-        target=url,
-        role=Role.SERVICE,
-        every_ms=60_000,
-        timeout_ms=timeout_ms,
-        params=params,
-    )
-    return HttpProbe().measure(check)
 
 
 class Shop:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,37 @@ def test_an_outage_says_since_when_why_who_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
+    ("after_ms", "english", "french"),
+    [
+        (
+            2 * HOUR_MS,
+            "To be restored by 18:37, as the contract says.",
+            "À rétablir avant 18\u202fh\u202f37, selon le contrat.",
+        ),
+        (
+            8 * HOUR_MS,
+            "To be restored by 27\u00a0November, 00:37, as the contract says.",
+            "À rétablir avant le 27\u00a0novembre à 00\u202fh\u202f37, selon le contrat.",
+        ),
+        (
+            -HOUR_MS,
+            "Was to be restored by 15:37: the contract’s time is over.",
+            "Devait être rétablie avant 15\u202fh\u202f37 : le délai du contrat est dépassé.",
+        ),
+    ],
+)
+def test_an_outage_says_by_when_the_contract_wants_it_restored(
+    after_ms: int, english: str, french: str
+) -> None:
+    """In the site's time; afterwards that it is over; nothing where there is no deadline."""
+    world = build_world("down")
+    snapshot = msgspec.structs.replace(world.snapshot, restore_deadline_ms=NOW_MS + after_ms)
+    for lang, sentence in (("en", english), ("fr", french)):
+        assert panels.build_headline(snapshot, SITE, lang, PARIS).deadline == sentence
+        assert panels.build_headline(world.snapshot, SITE, lang, PARIS).deadline is None
+
+
+@pytest.mark.parametrize(
     ("lang", "sentence", "foot"),
     [
         (
@@ -224,10 +256,10 @@ def test_the_ledger_as_json_adds_up_exactly(spans: list[Span]) -> None:
     ledger = build_ledger_json(listed, 0, 10_000)
     assert ledger["duration_ms"] == 10_000
     assert sum(ledger[f"{verdict.value}_ms"] for verdict in Verdict) == 10_000  # type: ignore[misc] # numbers, see build_account_json
-    by_cause: dict[str, dict[str, int]] = ledger["by_cause_ms"]  # type: ignore[assignment] # as above
+    by_cause: dict[str, dict[str, int]] = ledger["by_cause_ms"]  # type: ignore[assignment] # numbers, see build_account_json
     for verdict, sums in by_cause.items():
         assert sum(sums.values()) == ledger[f"{verdict}_ms"]
-    assert sum(each["duration_ms"] for each in ledger["spans"]) == 10_000  # type: ignore[attr-defined] # as above
+    assert sum(each["duration_ms"] for each in ledger["spans"]) == 10_000  # type: ignore[attr-defined] # spans, see build_account_json
 
 
 def test_100_percent_is_said_of_nothing_less() -> None:

@@ -23,6 +23,7 @@ from netwatch.web.books import Books, RttPoint, ThroughputRow
 from netwatch.web.server import Server, build_server
 from tests.adapters.web_world import (
     DAY_MS,
+    HOUR_MS,
     NOW_MS,
     SITE,
     build_snapshot,
@@ -253,11 +254,28 @@ def test_the_status_has_its_documented_keys(get: Get) -> None:
     assert status["at"] == "2026-11-26T15:37:00.000Z"
     assert status["link"] == {
         "verdict": "up", "cause": None, "reason": None, "since": "2026-11-26T07:32:00.000Z",
-        "held_ms": 29_100_000, "ipv6": None,
+        "held_ms": 29_100_000, "restore_deadline": None, "ipv6": None,
     }  # fmt: skip
     assert set(status["accounts"]) == {"today", "last_24h", "month"}
     assert status["accounts"]["last_24h"]["duration_ms"] == DAY_MS
     assert status["targets"][0]["window"]["median_us"] == 410
+
+
+def test_the_deadline_of_a_restoration_is_on_the_page_and_in_the_status() -> None:
+    """In both languages, and as an instant in UTC; null where there is none."""
+    world = build_world("down")
+    said = {}
+    for deadline_ms in (NOW_MS + HOUR_MS, None):
+        snapshot = msgspec.structs.replace(world.snapshot, restore_deadline_ms=deadline_ms)
+        server = serve(snapshot, world.books)
+        status = json.loads(ask(server, "/api/v1/status").body)["link"]["restore_deadline"]
+        pages = "".join(ask(server, f"/?lang={lang}").body for lang in ("fr", "en"))
+        server.stop()
+        said[status] = (
+            '<p class="since">To be restored by 17:37, as the contract says.</p>' in pages,
+            "À rétablir avant 17\u202fh\u202f37, selon le contrat." in pages,
+        )
+    assert said == {"2026-11-26T16:37:00.000Z": (True, True), None: (False, False)}
 
 
 def test_the_ledger_answers_for_a_period(get: Get) -> None:

@@ -29,7 +29,7 @@ GUARANTEED = (12_500_000, 6_250_000)
 
 def build(tests: list[FakeTest], **options: object):  # noqa: ANN201 - the panel or None
     return build_throughput_panel(
-        tests, options.get("view", BANDWIDTH), options.get("guaranteed", GUARANTEED),  # type: ignore[arg-type]
+        tests, options.get("view", BANDWIDTH), options.get("guaranteed", GUARANTEED),  # type: ignore[arg-type]  # a test's own choice
         at_ms=NOW_MS, lang=str(options.get("lang", "en")), zone=PARIS,
     )  # fmt: skip
 
@@ -45,6 +45,24 @@ def test_before_the_first_test_the_plan_is_told() -> None:
     assert panel.said[0] == "Next test: 19:37."
     assert "23.4\u202fGB of 60.0\u202fGB used" in panel.said[1]
     assert "line in use by others" in panel.said[2]
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", "A test is under way.|With what is set aside for it, 23.4\u202fGB of"),
+        ("fr", "Un test est en cours.|Avec ce qui lui est réservé, 23,4\u202fGo utilisés"),
+    ],
+)
+def test_while_a_test_runs_what_is_set_aside_is_not_passed_off_as_used(
+    lang: str, words: str
+) -> None:
+    """A fast port sets half the month aside for some seconds: the page says what that is."""
+    panel = build([], view=msgspec.structs.replace(BANDWIDTH, running=True), lang=lang)
+    assert panel is not None
+    running, budget = words.split("|")
+    assert panel.said[1] == running
+    assert panel.said[2].startswith(budget)
 
 
 def test_each_state_has_its_word_and_its_own_shape() -> None:

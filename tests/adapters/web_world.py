@@ -198,7 +198,9 @@ def build_month(now_ms: int = NOW_MS, last: Sequence[Span] = ()) -> list[Span]:
 
 def build_histogram(median_us: int, count: int) -> Histogram:
     counts = tuple(count * bound // (bound + median_us // 4) for bound in BUCKETS_US)
-    return Histogram(bounds_us=BUCKETS_US, counts=(*counts, count))
+    return Histogram(
+        bounds_us=BUCKETS_US, counts=(*counts, count), sum_us=count * (median_us + 321)
+    )
 
 
 def build_target(
@@ -232,7 +234,7 @@ def build_target(
         probes=17_280,
         failures={} if alive else {"timeout": 41},
         histogram=build_histogram(median_us, 17_239),
-        **more,  # type: ignore[arg-type]
+        **more,  # type: ignore[arg-type]  # of `TargetSnapshot`
     )
 
 

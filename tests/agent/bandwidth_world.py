@@ -137,6 +137,7 @@ class Stage:
         story: Story,
         *engines: str,
         pause: Callable[[float], object] = lambda _seconds: None,
+        url: str | None = None,
         **options: object,
     ) -> Conduct:
         return Conduct(
@@ -145,7 +146,8 @@ class Stage:
             zone=ZoneInfo("Europe/Paris"),
             run_id=lambda: self.run_id,
             counterparts=[
-                Counterpart(engine=each, host="192.0.2.1") for each in engines or ("iperf3",)
+                Counterpart(engine=each, host="192.0.2.1", url=url)
+                for each in engines or ("iperf3",)
             ],
             world=self.world,
             enter=self.enter,
@@ -160,7 +162,7 @@ class Stage:
 
     def make_test(self, story: Story, *engines: str, **asking: object) -> Done | Refused:
         return self.make_conduct(story, *engines).make_test(
-            Asking(asked_by=asking.pop("asked_by", "plan"), **asking)  # type: ignore[arg-type]
+            Asking(asked_by=asking.pop("asked_by", "plan"), **asking)  # type: ignore[arg-type]  # of `Asking`
         )
 
     def read_jobs(self) -> list[dict[str, object]]:

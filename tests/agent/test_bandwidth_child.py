@@ -35,9 +35,9 @@ def run_script(script: str, *, plan: Plan = QUICK, **options: object) -> ChildRu
     return run_child(
         Job(counterpart=Counterpart(engine="iperf3", host="192.0.2.1"), plan=plan),
         clock=SystemClock(),
-        tell=options.pop("tell", lambda _progress: None),  # type: ignore[arg-type]
+        tell=options.pop("tell", lambda _progress: None),  # type: ignore[arg-type]  # a listener
         command=[sys.executable, "-S", "-c", script],
-        **options,  # type: ignore[arg-type]
+        **options,  # type: ignore[arg-type]  # of `run_child`
     )
 
 

@@ -90,6 +90,18 @@ def test_mlab_is_no_fallback_twice_in_half_an_hour(stage: Stage) -> None:
     ]
 
 
+def test_an_ndt7_server_of_ones_own_is_a_fallback_each_time(stage: Stage) -> None:
+    """M-Lab's etiquette is M-Lab's: a town's own server is asked as often as the town likes."""
+    story = {"iperf3": "unreachable", "ndt7": (13_000_000, 6_500_000, 5_000_000)}
+    conduct = stage.make_conduct(story, "iperf3", "ndt7", url="https://ndt.example.fr")
+    for _ in range(2):
+        conduct.make_test(Asking(asked_by="plan"))
+    assert stage.read("SELECT engine, count(*) FROM bandwidth_test GROUP BY engine") == [
+        ("iperf3", 2),
+        ("ndt7", 2),
+    ]
+
+
 def test_the_month_is_never_exceeded_whatever_engines_move(stage: Stage) -> None:
     """Each test gets what is left; when that is too little for one, none is begun."""
     greedy = {"iperf3": (100_000_000, 100_000_000, 10**15)}

@@ -23,6 +23,7 @@ from netwatch.agent.bandwidth_snmp import HC_IN, SnmpCounters, build_get, parse_
 from netwatch.agent.bandwidth_upnp import UpnpCounters
 from netwatch.clock import SystemClock
 from netwatch.config.model import Bandwidth, LeaseSettings, SnmpSettings, UpnpSettings
+from tests.adapters.serving import serving
 
 _PATH = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 
@@ -153,15 +154,9 @@ class FakeBox(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def box(answers: dict[str, bytes]) -> Iterator[UpnpCounters]:
     handler = type("Handler", (FakeBox,), {"answers": answers})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{server.server_address[1]}/upnp/control/WANCommonIFC1"
-            yield UpnpCounters(UpnpSettings(url=url))
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        url = f"http://127.0.0.1:{port}/upnp/control/WANCommonIFC1"
+        yield UpnpCounters(UpnpSettings(url=url))
 
 
 def build_answer(name: str, value: str) -> bytes:

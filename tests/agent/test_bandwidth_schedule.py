@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,10 +18,16 @@ from netwatch.agent.bandwidth_lock import held_alone
 from netwatch.agent.bandwidth_run import MadeTest
 from netwatch.agent.bandwidth_schedule import BandwidthTests
 from netwatch.agent.bandwidth_slots import Slots
-from netwatch.config.model import Bandwidth, Iperf3Settings, Settings, Site, StoreSettings
+from netwatch.bandwidth.base import Progress
+from netwatch.config.model import (
+    Bandwidth,
+    Iperf3Settings,
+    Ndt7Settings,
+    Settings,
+    Site,
+    StoreSettings,
+)
 from netwatch.core.bandwidth_plan import DEFER_STEP_MS, TEST_MS
-from netwatch.core.campaign import Offer
-from netwatch.core.campaign_record import Campaign
 from netwatch.core.ndt7_pace import MAX_WAIT_MS, MIN_WAIT_MS
 from netwatch.records import Anchor
 from netwatch.store.bandwidth_books import (
@@ -36,6 +41,7 @@ from netwatch.store.campaigns import append_campaign
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.throughput import BandwidthRow
+from tests.adapters.campaign_samples import build_campaign
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 #: 2026-11-24T00:00:00+01:00 in Paris.
@@ -91,6 +97,7 @@ class FakeConduct:
         self.answers: list[Refused] = []
         self.fails: Exception | None = None
         self.settled = 0
+        self.during: Callable[[Asking], None] = lambda _asking: None
 
     def settle(self) -> bool:
         self.settled += 1
@@ -101,6 +108,7 @@ class FakeConduct:
         if self.answers:
             return self.answers.pop(0)
         asking.begin()
+        self.during(asking)
         if self.fails is not None:
             raise self.fails
         clock = self._device.clock
@@ -155,7 +163,12 @@ class Device:
         self.conduct = FakeConduct(self)
         engines = ("iperf3",) if self.settings.bandwidth.engine != "ndt7" else ("ndt7",)
         self.board = BandwidthBoard(
-            self.path, clock=self.clock, zone=PARIS, engines=engines, budget_bytes=10**9
+            self.path,
+            clock=self.clock,
+            zone=PARIS,
+            engines=engines,
+            budget_bytes=10**9,
+            is_running=lambda: self.tests.under_way,
         )
         self.tests = BandwidthTests(
             settings=self.settings,
@@ -397,19 +410,7 @@ def test_a_campaigns_slots_are_tested_too(device: Device) -> None:
     """Entered by a person while the agent runs; marked with who asked."""
     slots = plan_of(device)
     slot_ms = slots[0] + 90 * MINUTE_MS
-    campaign = Campaign(
-        id="C0",
-        profile="proof",
-        seed="s",
-        first_day=date(2026, 11, 24),
-        timezone="Europe/Paris",
-        slots=(slot_ms,),
-        down=Offer(maximum=1),
-        up=Offer(maximum=1),
-        wired=True,
-        author="mairie",
-        entered_ms=MIDNIGHT_MS,
-    )
+    campaign = build_campaign(slot_ms, MIDNIGHT_MS)
     device.run(slots[0] + MINUTE_MS)
     device.enter(lambda connection: str(append_campaign(connection, campaign)) and None)
     device.run(slot_ms + MINUTE_MS)
@@ -427,6 +428,67 @@ def test_ndt7_alone_goes_at_mlabs_pace(tmp_path: Path) -> None:
     waits = [later - earlier for earlier, later in pairwise(tested)]
     assert len(tested) >= 5
     assert all(MIN_WAIT_MS <= wait <= MAX_WAIT_MS for wait in waits)
+
+
+def test_an_ndt7_server_of_ones_own_is_tested_as_often_as_per_day_says(tmp_path: Path) -> None:
+    """M-Lab's pace is for its own servers: here a day has its 48 parts."""
+    own = Ndt7Settings(url="https://ndt.example.fr")
+    device = Device(tmp_path, MIDNIGHT_MS, engine="ndt7", per_day=48, ndt7=own)
+    device.run(MIDNIGHT_MS + 24 * HOUR_MS)
+    assert len(device.read_tested()) == 48
+
+
+def test_a_test_of_ours_is_shown_while_it_runs(device: Device) -> None:
+    """From before its first byte, and what was set aside for it once it moves."""
+    seen: list[tuple[bool, int]] = []
+
+    def look(asking: Asking) -> None:
+        seen.append((device.board.view.running, device.board.view.used_bytes))
+        begun = Begun(
+            run_id=device.run_id,
+            started_mono_ms=device.clock.monotonic_ms(),
+            started_ms=device.clock.now_ms,
+            due_ms=asking.due_ms,
+            reserved_bytes=7_000,
+        )
+        device.enter(lambda connection: append_begun(connection, begun))
+        for moved in (0, 10):
+            asking.tell(
+                Progress(
+                    direction="down",
+                    at_ms=1,
+                    phase="measure",
+                    moved_bytes=moved,
+                    bytes_per_second=1,
+                )
+            )
+        seen.append((device.board.view.running, device.board.view.used_bytes))
+
+    device.conduct.during = look
+    device.run(plan_of(device)[0] + MINUTE_MS)
+    assert seen == [(True, 0), (True, 7_000)]
+    assert device.board.view.running is False
+
+
+def test_a_persons_test_beside_us_is_shown_while_it_runs(device: Device) -> None:
+    """And what was set aside for it, which it enters some seconds after it took the lock."""
+    device.run(MIDNIGHT_MS + MINUTE_MS)
+    assert device.board.view.running is False
+    begun = Begun(
+        run_id=device.run_id,
+        started_mono_ms=7,
+        started_ms=MIDNIGHT_MS + MINUTE_MS,
+        due_ms=None,
+        reserved_bytes=7_000,
+    )
+    with held_alone(device.path):
+        device.run(MIDNIGHT_MS + 2 * MINUTE_MS)
+        assert device.board.view.running is True
+        device.enter(lambda connection: append_begun(connection, begun))
+        device.run(MIDNIGHT_MS + 3 * MINUTE_MS)
+        assert device.board.view.used_bytes == 7_000
+    device.run(MIDNIGHT_MS + 4 * MINUTE_MS)
+    assert device.board.view.running is False
 
 
 def test_a_test_that_a_person_runs_beside_us_is_heeded(device: Device) -> None:

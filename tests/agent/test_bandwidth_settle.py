@@ -130,9 +130,9 @@ def test_a_test_in_course_is_not_settled(stage: Stage) -> None:
 
 def test_without_a_clock_another_boots_waits(stage: Stage) -> None:
     begin(stage, began_ago_ms=4_000, boot_id="boot-before")
-    known, stage.clock.anchor = stage.clock.anchor, lambda: None  # type: ignore[method-assign]
+    known, stage.clock.anchor = stage.clock.anchor, lambda: None  # type: ignore[method-assign]  # of this test's own clock
     assert not stage.make_conduct(FINE).settle()
-    stage.clock.anchor = known  # type: ignore[method-assign]
+    stage.clock.anchor = known  # type: ignore[method-assign]  # of this test's own clock
     assert stage.make_conduct(FINE).settle()
 
 

@@ -6,19 +6,15 @@ import itertools
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from netwatch.agent.events import Stop, TcpRound
 from netwatch.agent.progress import LOOP_SILENT_MS, ROUND_GRACE_MS, Progress
-from netwatch.agent.recorder import Recorder
-from netwatch.agent.rules import build_judge
 from netwatch.agent.runner import TICK_MS, Runner
 from netwatch.agent.sd_notify import SystemdNotifier
-from netwatch.config.model import Settings, Site
-from netwatch.config.targets import complete_targets
 from netwatch.probes.icmp_report import Counters, LoopReport
 from netwatch.records import Role, Round, RoundProbe
+from tests.agent.runner_world import build_runner
 from tests.agent.test_evidence import FakeOutside
 
 ROUND = Round(
@@ -84,20 +80,6 @@ class FakeStalled(FakeOutside):
         self.shown_ms.append(now_ms)
 
 
-def make_runner(outside: FakeStalled, clock: FakeClock) -> Runner:
-    settings = Settings(site=Site(id="school"))
-    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
-    return Runner(
-        settings=settings,
-        targets=settings.target,
-        clock=clock,
-        outside=outside,
-        recorder=Recorder({}),
-        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
-        offset_ms=0,
-    )
-
-
 def turn(runner: Runner, clock: FakeClock, seconds: int, *, loop: bool, rounds: bool) -> None:
     """So many seconds of the runner's own loop, with a report a second where there is a ``loop``."""
     for _ in range(seconds):
@@ -111,7 +93,7 @@ def turn(runner: Runner, clock: FakeClock, seconds: int, *, loop: bool, rounds: 
 def test_progress_is_shown_while_rounds_come_and_ends_with_them() -> None:
     """A loop that reports but completes no round is a hang, and so is one that is silent."""
     outside, clock = FakeStalled(), FakeClock()
-    runner = make_runner(outside, clock)
+    runner = build_runner(outside, clock)
     turn(runner, clock, 60, loop=True, rounds=True)
     assert len(outside.shown_ms) == 60
     turn(runner, clock, 60, loop=True, rounds=False)
@@ -128,7 +110,7 @@ def test_where_no_ping_can_be_sent_rounds_of_connections_are_progress() -> None:
     """No ICMP loop is missed where there is none."""
     outside, clock = FakeStalled(), FakeClock()
     outside.icmp_kind = "none"
-    runner = make_runner(outside, clock)
+    runner = build_runner(outside, clock)
     for _ in range(10):
         clock.now_ms += 5_000
         runner.events.put(TcpRound(round=ROUND))

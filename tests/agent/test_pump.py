@@ -180,6 +180,21 @@ def test_rejected_lines_are_said_and_the_pump_goes_on() -> None:
     assert (push.state.ok, push.state.problem) == (True, SOME)
 
 
+def test_a_server_that_words_each_refusal_anew_fills_no_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """VictoriaMetrics repeats the port that was asked from: one line a problem, not one a sending."""
+    words = (NO, msgspec.structs.replace(NO, said="from :40618"), NO)
+    receipts = [Receipt(accepted=0, rejected=0, problem=each) for each in words]
+    other = msgspec.structs.replace(NO, fills={"status": "502"})
+    push = make_push(
+        FakeQueue(10), FakeOutlet(*receipts, Receipt(accepted=0, rejected=0, problem=other))
+    )
+    for _ in range(4):
+        push.step()
+    assert caplog.messages == [format_problem(NO), format_problem(other)]
+
+
 def test_books_that_cannot_be_read_are_tried_again() -> None:
     """A store that fails does not end the pump."""
     queue = FakeQueue(10)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from netwatch.agent.events import LineLoaded, Stop, TcpRound
-from netwatch.agent.recorder import Recorder
-from netwatch.agent.rules import build_judge
-from netwatch.agent.runner import Runner
 from netwatch.clock import SystemClock
-from netwatch.config.model import Settings, Site
-from netwatch.config.targets import complete_targets
 from netwatch.records import Observation, Role, Round, RoundProbe
 from netwatch.store.batch import Batch
+from tests.agent.runner_world import build_runner
 from tests.agent.test_evidence import FakeOutside
 
 
@@ -32,18 +26,8 @@ class FakeWithoutPings(FakeOutside):
 
 def test_without_pings_the_connections_are_kept_and_shown() -> None:
     """A verdict by TCP has its probes in the books, on the page and in the metrics."""
-    settings = Settings(site=Site(id="school"))
-    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
     outside, clock = FakeWithoutPings(), SystemClock()
-    runner = Runner(
-        settings=settings,
-        targets=settings.target,
-        clock=clock,
-        outside=outside,
-        recorder=Recorder({}),
-        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
-        offset_ms=0,
-    )
+    runner = build_runner(outside, clock)
     now_ms = clock.monotonic_ms()
     answered = {"cloudflare": 10_000, "google": None}
     probes = tuple(
@@ -71,18 +55,8 @@ def test_without_pings_the_connections_are_kept_and_shown() -> None:
 
 def test_what_is_heard_under_our_own_load_is_no_latency_of_the_line() -> None:
     """Shown as answering, kept in the books, and in no figure of the target's window."""
-    settings = Settings(site=Site(id="school"))
-    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
     outside, clock = FakeWithoutPings(), SystemClock()
-    runner = Runner(
-        settings=settings,
-        targets=settings.target,
-        clock=clock,
-        outside=outside,
-        recorder=Recorder({}),
-        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
-        offset_ms=0,
-    )
+    runner = build_runner(outside, clock)
     now_ms = clock.monotonic_ms()
 
     def hear(sent_ms: int, rtt_us: int) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from netwatch.agent.events import Stop, TcpRound
 from netwatch.agent.recorder import Recorder
-from netwatch.agent.rules import build_judge
-from netwatch.agent.runner import Runner
 from netwatch.clock import SystemClock
-from netwatch.config.model import Settings, Site
-from netwatch.config.targets import complete_targets
 from netwatch.records import Role, Round, RoundProbe
 from netwatch.store.batch import Batch
+from tests.agent.runner_world import build_runner
 from tests.agent.test_evidence import FakeOutside
 
 
@@ -32,18 +28,8 @@ class FakeKeeper(FakeOutside):
 
 def test_a_commit_says_what_is_settled_and_one_in_a_hurry_does_not() -> None:
     """A change of the verdict comes without observations: no minute is whole by it."""
-    settings = Settings(site=Site(id="school"))
-    settings = msgspec.structs.replace(settings, target=complete_targets(settings))
     outside, clock = FakeKeeper(), SystemClock()
-    runner = Runner(
-        settings=settings,
-        targets=settings.target,
-        clock=clock,
-        outside=outside,
-        recorder=Recorder({}),
-        build_judge=lambda checks, at_ms, seen: build_judge(settings, checks, at_ms, seen),
-        offset_ms=0,
-    )
+    runner = build_runner(outside, clock)
     now_ms = clock.monotonic_ms()
     probes = tuple(
         RoundProbe(target_id=name, role=Role.INTERNET, sent_ms=now_ms, rtt_us=9_000)

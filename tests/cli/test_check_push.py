@@ -100,7 +100,7 @@ ANSWERS = {
         answer("404 Not Found", '{"message":"bucket \\"netwatch\\" not found"}'),
         "",
         "there is no bucket 'netwatch' of organisation 'ville' there (404); it says: "
-        '{"message":"bucket \\"netwatch\\" not found"}',
+        'bucket "netwatch" not found',
         "create it, or check influx.url, influx.org and influx.bucket",
     ),
     "url_path": (

@@ -63,3 +63,38 @@ def test_a_notice_says_what_to_do() -> None:
         "targets": [],
     }
     assert "[[target]]" in show(build_status(answer))
+
+
+def test_an_outage_says_by_when_the_contract_wants_it_restored() -> None:
+    """In the site's time; after that, that it is over. An older agent says nothing of it."""
+    link = {
+        "verdict": "down",
+        "held_ms": 5_000,
+        "since": None,
+        "cause": "access",
+        "reason": None,
+        "restore_deadline": "2026-11-24T15:00:00.000Z",
+    }
+    answer = {
+        **AGENT,
+        "at": "2026-11-24T11:00:00.000Z",
+        "site": {
+            "id": "x",
+            "name": None,
+            "operator": None,
+            "reference": None,
+            "timezone": "Europe/Paris",
+        },
+        "link": link,
+        "accounts": None,
+        "targets": [],
+    }
+    assert "\n  to be restored by 2026-11-24 16:00:00 (contract)\n" in show(build_status(answer))
+    late = {**answer, "at": "2026-11-24T15:00:00.001Z"}
+    assert "was to be restored by 2026-11-24 16:00:00: the contract's time is over" in show(
+        build_status(late)
+    )
+    for older in ({**link, "restore_deadline": None}, {**link}):
+        if older["restore_deadline"] is not None:
+            del older["restore_deadline"]
+        assert "restored" not in show(build_status({**answer, "link": older}))

@@ -84,6 +84,39 @@ class Books:
         return build_ledger(layers, [], start_ms, end_ms)
 
 
+def find_outage_start(judge: Judge, books: Books, now_ms: int) -> int | None:
+    """As the whole ledger has it, of which the judge keeps the newest spans alone."""
+    standing = judge.standing(now_ms)
+    if standing.verdict is not Verdict.DOWN:
+        return None
+    start_ms = standing.since_ms
+    for span in reversed(books.ledger(0, start_ms)):
+        if span.verdict is not Verdict.DOWN:
+            break
+        start_ms = span.start_ms
+    return start_ms
+
+
+def test_an_outage_whose_cause_changes_began_with_its_first_cause() -> None:
+    """However long ago that was counted; once the line works there is none."""
+    judge = make_judge(quality=False)
+    for at in range(0, 400_000, 1_000):
+        answering = ALL
+        if 60_000 <= at < 300_000:
+            answering = {"box", "hop"} if at >= 200_000 else {"box"}
+        judge.hear_round(round_at(at, answering))
+        judge.hear_witness(at)
+        judge.hear_resolvers(resolver_at(at, answered=answering is ALL))
+        judge.let_pass(at)
+        judge.take_totals()
+        if at == 250_000:
+            standing = judge.standing(at)
+            assert (standing.cause, standing.since_ms) == (Cause.UPSTREAM, 200_000)
+        if 70_000 <= at < 300_000:
+            assert judge.find_outage_start(at) == 60_000
+    assert judge.find_outage_start(400_000) is None
+
+
 def test_resolvers_that_all_fail_on_a_line_that_is_up_are_down_by_dns() -> None:
     """From the first question that failed; three seconds later it shows."""
     judge = make_judge()
@@ -185,8 +218,10 @@ def test_the_totals_are_the_ledgers_whatever_happens(
         judge.hear_resolvers(resolver_at(at + 1, answered=answered))
         judge.let_pass(at)
         books.enter(judge)
+        assert judge.find_outage_start(at) == find_outage_start(judge, books, at)
         for key, duration in judge.take_totals()[0].items():
             counted[key] = counted.get(key, 0) + duration
+        assert judge.find_outage_start(at) == find_outage_start(judge, books, at)
     end_ms = sum(counted.values())
     assert end_ms <= at + 2_000
     if LINK in books.layers and end_ms:

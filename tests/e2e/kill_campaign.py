@@ -9,6 +9,7 @@ file at the instant of the kill.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import itertools
 import random
 import shutil
@@ -17,21 +18,22 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from netwatch.agent.ledger_books import AgentBooks
-from netwatch.agent.recorder import LINK_MS, format_key, parse_key
-from netwatch.core.ledger import build_minutes, sum_spans
-from netwatch.records import Cause, Verdict
+from netwatch.agent.recorder import INCIDENTS, LINK_MS, format_key, parse_key
+from netwatch.core.ledger import build_minutes, find_incidents, sum_spans
+from netwatch.records import Cause, Span, Verdict
 from netwatch.store.counted import COUNTED
 from netwatch.store.daybook import Daybook
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.queries import Reader
-from tests.e2e.agent_process import AgentProcess, lone_network, write_config
+from tests.e2e.agent_process import GATEWAY, TARGETS, AgentProcess, lone_network, write_config
+from tests.netlab import namespaces
 
 #: Beside the commit interval: a turn of the runner, a slow card, the start itself.
 GAP_MARGIN_MS = 15_000
@@ -39,6 +41,10 @@ GAP_MARGIN_MS = 15_000
 TOTALS_APART_MS = 1_000
 #: So many of the kills come while the agent starts: it enters what the daybook has then.
 EARLY_KILLS = 0.2
+#: So many of the kills come when an outage is known, or was a moment ago.
+KILLS_IN_OUTAGES = 0.2
+#: An outage is on, or over, for as many seconds: some last for several lives.
+TURN_S = (3.0, 9.0)
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -48,6 +54,7 @@ class Tally(msgspec.Struct, kw_only=True):
     kills_before_ready: int = 0
     runs: int = 0
     observations: int = 0
+    incidents: int = 0
     seen_rows: int = 0  # raw rows that the reader beside the agent was shown before a kill
     largest_gap_ms: int = 0
     allowed_gap_ms: int = 0
@@ -111,12 +118,13 @@ def kill_again_and_again(
     config = write_config(
         folder,
         path,
-        latency={"interval": "1s", "timeout": "900ms"},
+        latency={"interval": "1s", "burst_interval": "200ms", "timeout": "190ms"},
         store={"commit_interval": f"{commit_interval_s}s"},
     )
     killed_ms: dict[int, float] = {}  # by the run that was going on
     in_daybook: dict[int, int] = {}
-    with lone_network() as network:
+    with lone_network() as network, contextlib.ExitStack() as until_the_end:
+        until_the_end.enter_context(interrupting(network, seed))
         for _ in range(kills):
             with AgentProcess(network, config) as agent:
                 with watching(path, seen), asking(agent):
@@ -124,6 +132,8 @@ def kill_again_and_again(
                         time.sleep(chance.uniform(0.02, 0.6))
                     else:
                         agent.await_ready()
+                        if chance.random() < KILLS_IN_OUTAGES:
+                            await_verdict(agent, "down")
                         time.sleep(chance.uniform(0, longest_life_s))
                     assert agent.process.poll() is None, agent.read_log()[-3000:]
                     at_ms = agent.kill()
@@ -133,9 +143,11 @@ def kill_again_and_again(
             last_run = inspect(folder, seen, in_daybook, tally)
             # One that came before its run was entered says nothing of the run before.
             killed_ms.setdefault(last_run, at_ms)
+        # The last life has a line, and ends in good order.
+        until_the_end.close()
         with AgentProcess(network, config) as agent:
             agent.await_ready()
-            agent.wait_for(lambda: agent.read_status()["link"]["verdict"] == "up", "is not up")
+            await_verdict(agent, "up")
             assert agent.end() == 0
     inspect(folder, seen, in_daybook, tally)
     judge_whole(path, killed_ms, tally)
@@ -143,17 +155,42 @@ def kill_again_and_again(
     return tally
 
 
-@contextlib.contextmanager
-def watching(path: Path, seen: Seen) -> Iterator[None]:
+def await_verdict(agent: AgentProcess, verdict: str) -> None:
+    agent.wait_for(lambda: agent.read_status()["link"]["verdict"] == verdict, f"is not {verdict}")
+
+
+def watching(path: Path, seen: Seen) -> contextlib.AbstractContextManager[None]:
     """A reader beside the agent, again and again."""
-    stop = threading.Event()
 
     def watch() -> None:
-        while not stop.wait(0.03):
-            if path.exists():
-                seen.look(path)
+        if path.exists():
+            seen.look(path)
 
-    thread = threading.Thread(target=watch)
+    return repeating(watch, 0.03)
+
+
+def asking(agent: AgentProcess) -> contextlib.AbstractContextManager[None]:
+    """Load: page and metrics are asked for all the time."""
+
+    def ask() -> None:
+        for page in ("/metrics", "/"):
+            # It may not listen yet, or no longer.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                agent.get(page)
+
+    return repeating(ask, 0.1)
+
+
+@contextlib.contextmanager
+def repeating(work: Callable[[], None], pause_s: float) -> Iterator[None]:
+    """The same again and again, in a thread beside, with a pause before each."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(pause_s):
+            work()
+
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
         yield
@@ -163,17 +200,25 @@ def watching(path: Path, seen: Seen) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def asking(agent: AgentProcess) -> Iterator[None]:
-    """Load: page and metrics are asked for all the time."""
-    stop = threading.Event()
+def interrupting(network: str, seed: int) -> Iterator[None]:
+    """The line goes and comes back at random: everything beyond the box, or the box with it."""
+    chance, stop = random.Random(seed), threading.Event()
+    beyond = ", ".join(TARGETS)
 
-    def ask() -> None:
-        while not stop.wait(0.1):
-            for page in ("/metrics", "/"):
-                with contextlib.suppress(Exception):  # it may not listen yet, or no longer
-                    agent.get(page)
+    def apply(rules: str) -> None:
+        command = ("ip", "netns", "exec", network, "nft", "-f", "-")
+        namespaces.run(*command, given=rules + "\n")
 
-    thread = threading.Thread(target=ask)
+    def interrupt() -> None:
+        while not stop.wait(chance.uniform(*TURN_S)):
+            silent = chance.choice((beyond, f"{beyond}, {GATEWAY}"))
+            apply(f"add rule inet cut way ip daddr {{ {silent} }} drop")
+            stop.wait(chance.uniform(*TURN_S))
+            apply("flush chain inet cut way")
+
+    apply("add table inet cut")
+    apply("add chain inet cut way { type filter hook input priority 0; }")
+    thread = threading.Thread(target=interrupt)
     thread.start()
     try:
         yield
@@ -287,8 +332,26 @@ def judge_totals(path: Path, tally: Tally) -> None:
     first_ms = reader.read_first_ms()
     assert first_ms is not None
     assert told.end_ms is not None
-    ledger = sum_spans(AgentBooks(reader, dict, lambda: None).read_ledger(first_ms, told.end_ms))
+    spans = AgentBooks(reader, dict, lambda: None).read_ledger(first_ms, told.end_ms)
+    ledger = sum_spans(spans)
     for key in totals.keys() | ledger.keys():
         apart_ms = totals.get(key, 0) - ledger.get(key, 0)
         if abs(apart_ms) > TOTALS_APART_MS:
             tally.wrong_totals.append(f"{format_key(key)}: {apart_ms:+d} ms beside the ledger")
+    counted = Counter(
+        {Cause(label): number for (name, label), number in counters.items() if name == INCIDENTS}
+    )
+    counted.update(told.incidents)
+    tally.incidents = counted.total()
+    judge_incidents(counted, spans, tally)
+
+
+def judge_incidents(counted: Counter[Cause], ledger: Sequence[Span], tally: Tally) -> None:
+    """Every outage of the ledger is counted once, under the cause that it began with."""
+    first_causes = {span.start_ms: span.cause for span in ledger}
+    begun = Counter(first_causes[incident.start_ms] for incident in find_incidents(ledger))
+    for cause in counted.keys() | begun.keys():
+        if counted[cause] != begun[cause]:
+            tally.wrong_totals.append(
+                f"{cause}: {counted[cause]} incidents are counted, {begun[cause]} are in the ledger"
+            )

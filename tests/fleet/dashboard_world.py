@@ -12,7 +12,6 @@ import http.server
 import json
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -26,6 +25,7 @@ from netwatch.fleet.rules import build_rules, write_rules
 from netwatch.fleet.series import ADDED_DELAY, COUNTER, HELD, HOURLY, RESPONSIVENESS, TESTED
 from netwatch.fleet.targets import build_labels, build_scrape_jobs, render_targets
 from netwatch.records import CAUSES
+from tests.adapters.serving import serving
 from tests.fleet.prometheus_server import PrometheusServer, prometheus
 
 #: Site -> (operator, verdict now, its cause).
@@ -278,14 +278,8 @@ def exporters(now_s: int) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 @contextlib.contextmanager

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.adapters.serving import serving
 
 Json = Any
 #: What each basic role may do (RBAC actions, as far as they matter here).
@@ -393,14 +395,8 @@ def fake_grafana(state: GrafanaState, tls: tuple[Path, Path] | None = None) -> I
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.leaving = Event()  # type: ignore[attr-defined] # for answers that never end
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        scheme = "http" if tls is None else "https"
-        yield f"{scheme}://127.0.0.1:{server.server_port}{state.prefix}"
-    finally:
-        server.leaving.set()  # type: ignore[attr-defined] # the same
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    leaving = Event()
+    server.leaving = leaving  # type: ignore[attr-defined] # for answers that never end
+    scheme = "http" if tls is None else "https"
+    with serving(server, before_end=leaving.set) as port:
+        yield f"{scheme}://127.0.0.1:{port}{state.prefix}"

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import msgspec
 
+from tests.adapters.serving import serving
 from tests.adapters.victoria import _plain, _split_unescaped  # the reader that did not write them
 
 _FROM = re.compile(
@@ -169,12 +169,5 @@ def fake_influx(lines: Sequence[str], *, token: str | None = None) -> Iterator[s
     handler = type(
         "Filled", (FakeInflux,), {"points": [parse_line(each) for each in lines], "token": token}
     )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ instants at which a scrape would have come through, or minute by minute as it is
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -88,26 +88,36 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
 
     def list_scrapes(self) -> list[int]:
-        """When a scrape came through (seconds): none while the line or the agent is off.
+        """When a scrape came through (seconds); the month's two ends are read besides."""
+        start_s, end_s = self.start_ms // 1000, self.end_ms // 1000
+        return [start_s, *choose_scrapes(self.spans, start_s, end_s, STEP_S), end_s]
 
-        One in fifty fails besides, and all do for half an hour in every second night; the
-        month's two ends are read.
-        """
-        dice = random.Random(6)
-        dark = [(span.start_ms, span.end_ms) for span in self.spans
-                if span.verdict in (Verdict.DOWN, Verdict.UNKNOWN)]  # fmt: skip
-        ends = [self.start_ms // 1000, self.end_ms // 1000]
-        return (
-            ends[:1]
-            + [
-                at_s
-                for at_s in range(self.start_ms // 1000 + 11, self.end_ms // 1000, STEP_S)
-                if not ((at_s // 86_400) % 2 == 0 and at_s % 86_400 < 1_800)
-                and dice.random() > 0.02
-                and not any(start <= at_s * 1000 < end for start, end in dark)
-            ]
-            + ends[1:]
-        )
+
+def choose_scrapes(spans: Sequence[Span], start_s: int, end_s: int, step_s: int) -> Iterator[int]:
+    """The instants of the scrapes that come through: none while the line or the agent is off.
+
+    One in fifty fails besides, and all do for half an hour in every second night.
+    """
+    dice = random.Random(6)
+    dark = [(span.start_ms, span.end_ms) for span in spans
+            if span.verdict in (Verdict.DOWN, Verdict.UNKNOWN)]  # fmt: skip
+    for at_s in range(start_s + 11, end_s, step_s):
+        night = (at_s // 86_400) % 2 == 0 and at_s % 86_400 < 1_800
+        if (
+            not night
+            and dice.random() > 0.02
+            and not any(start <= at_s * 1000 < end for start, end in dark)
+        ):
+            yield at_s
+
+
+def simulate_month(folder: Path, scenario: str) -> MonthBooks:
+    """The books of a site that lived this, beside its ``agent.toml``."""
+    (folder / "story.toml").write_text(scenario, encoding="utf-8")
+    database = folder / "netwatch.db"
+    assert main(["simulate", "--scenario", str(folder / "story.toml"), "--db", str(database),
+                 "--sparse"]) == 0  # fmt: skip
+    return MonthBooks(str(database))
 
 
 def build_world(folder: Path, site: str = SITE) -> World:
@@ -115,12 +125,8 @@ def build_world(folder: Path, site: str = SITE) -> World:
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "agent.toml"
     settings.write_text(SETTINGS.format(site=site, terms=TERMS), encoding="utf-8")
-    (folder / "story.toml").write_text(SCENARIO, encoding="utf-8")
-    database = folder / "netwatch.db"
-    assert main(["simulate", "--scenario", str(folder / "story.toml"), "--db", str(database),
-                 "--sparse"]) == 0  # fmt: skip
+    books = simulate_month(folder, SCENARIO)
     start_ms, end_ms = month_window(2024, 10, ZoneInfo("Europe/Paris"))
-    books = MonthBooks(str(database))
     return World(
         folder=folder,
         settings=settings,
@@ -132,13 +138,13 @@ def build_world(folder: Path, site: str = SITE) -> World:
 
 
 def build_samples(
-    world: World, site: str, read_s: list[int]
+    spans: Sequence[Span], site: str, read_s: list[int]
 ) -> Iterator[tuple[str, Mapping[str, str], float, int]]:
     """Each counter as the agent shows it: the seconds settled up to each scrape, since long ago."""
-    for verdict, cause in sum_spans(world.spans):
+    for verdict, cause in sum_spans(spans):
         labels = {"site": site, "verdict": verdict.value, "cause": cause.value if cause else "none"}
         before_ms, index = (50 * 86_400_000 if verdict is Verdict.UP else 7_003), 0
-        mine = [span for span in world.spans if (span.verdict, span.cause) == (verdict, cause)]
+        mine = [span for span in spans if (span.verdict, span.cause) == (verdict, cause)]
         for at_s in read_s:
             while index < len(mine) and mine[index].end_ms <= at_s * 1000:
                 before_ms += mine[index].duration_ms

@@ -82,7 +82,7 @@ def list_rows(worlds: Sequence[tuple[str, World]]) -> tuple[list[Row], list[Row]
     gauges: list[Row] = []
     for site, world in worlds:
         scrapes = world.list_scrapes()
-        counters += build_samples(world, site, scrapes)
+        counters += build_samples(world.spans, site, scrapes)
         gauges += build_gauges(world, site, scrapes)
     return counters, sorted(gauges, key=lambda row: row[0])
 

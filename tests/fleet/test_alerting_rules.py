@@ -54,9 +54,9 @@ def test_a_line_down_for_three_minutes_is_told_with_its_cause(tmp_path: Path) ->
     life: list[Stretch] = [("down", "access", 3_600, 4_500)]
     words = {
         "summary": "Site a: the line is down",
-        "description": "A  has carried no traffic for 3m 0s; cause: access.",
+        "description": "A has carried no traffic for 3m 0s; cause: access.",
         "summary_fr": "Site a : la ligne est coupée",
-        "description_fr": "A  n’achemine plus de trafic depuis 3m 0s ; cause : access.",
+        "description_fr": "A n’achemine plus de trafic depuis 3m 0s ; cause : access.",
         "runbook_url": "docs/alerts.md#netwatchlinkdown",
         "started": "1970-01-01T01:00:00Z",
         "restore_before": "1970-01-01T05:00:00Z",
@@ -125,10 +125,10 @@ def test_in_hours_that_rest_it_is_told_how_much_time_to_restore_is_left(tmp_path
     words = {
         **build_annotations("NetwatchRestoreHalfUsed", "docs/alerts.md"),
         "summary": "Site a: half of the time to restore is used",
-        "description": "50% of the guaranteed restoration time of A  is used, in covered hours. "
+        "description": "50% of the guaranteed restoration time of A is used, in covered hours. "
         "Is a ticket open?",
         "summary_fr": "Site a : la moitié de la GTR est consommée",
-        "description_fr": "50% de la GTR de A  est consommé, en heures couvertes. "
+        "description_fr": "50% de la GTR de A est consommé, en heures couvertes. "
         "Un ticket est-il ouvert ?",
         "started": "1970-01-01T17:00:00Z",
         "restore_left": "1h 0m 0s",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from netwatch.agent.month_books import MonthBooks
-from netwatch.cli.main import main
 from netwatch.core.calendars import month_window
-from netwatch.core.ledger import find_incidents, sum_spans
+from netwatch.core.ledger import find_incidents
 from netwatch.fleet.recording_rules import build_window_increase
 from netwatch.fleet.series import COUNTER
 from netwatch.records import Cause, Span, Verdict
 from tests.e2e.described_month import write_settings
+from tests.fleet.month_world import build_samples, choose_scrapes, simulate_month
 from tests.fleet.prometheus_server import PrometheusServer, fill, prometheus
 
 STEP_S = 30
@@ -65,48 +63,12 @@ class Month:
 def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
     folder = tmp_path_factory.mktemp("month")
     write_settings(folder)
-    (folder / "story.toml").write_text(SCENARIO, encoding="utf-8")
-    database = folder / "netwatch.db"
-    assert main(["simulate", "--scenario", str(folder / "story.toml"), "--db", str(database),
-                 "--sparse"]) == 0  # fmt: skip
     start_ms, end_ms = month_window(2024, 10, ZoneInfo("Europe/Paris"))
-    spans = MonthBooks(str(database)).read_ledger(start_ms, end_ms)
-    read_s = list(choose_scrapes(spans, start_ms // 1000, end_ms // 1000))
-    fill(folder, build_samples(spans, read_s))
+    spans = simulate_month(folder, SCENARIO).read_ledger(start_ms, end_ms)
+    read_s = list(choose_scrapes(spans, start_ms // 1000, end_ms // 1000, STEP_S))
+    fill(folder, build_samples(spans, "ecole-jaures", read_s))
     with prometheus(folder) as server:
         yield Month(server, spans, read_s)
-
-
-def choose_scrapes(spans: list[Span], start_s: int, end_s: int) -> Iterator[int]:
-    """The instants of the scrapes that come through: none while the line or the agent is off.
-
-    One in fifty fails besides, and all do for half an hour in every second night.
-    """
-    dice = random.Random(6)
-    dark = [(span.start_ms / 1000, span.end_ms / 1000) for span in spans
-            if span.verdict in (Verdict.DOWN, Verdict.UNKNOWN)]  # fmt: skip
-    for at_s in range(start_s + 11, end_s, STEP_S):
-        night = (at_s // 86_400) % 2 == 0 and at_s % 86_400 < 1_800
-        if not night and dice.random() > 0.02 and not any(a <= at_s < b for a, b in dark):
-            yield at_s
-
-
-def build_samples(
-    spans: list[Span], read_s: list[int]
-) -> Iterator[tuple[str, Mapping[str, str], float, int]]:
-    """Each counter as the agent shows it: the seconds settled up to each scrape, since long ago."""
-    for verdict, cause in sum_spans(spans):
-        labels = {"site": "ecole-jaures", "verdict": verdict.value,
-                  "cause": cause.value if cause else "none"}  # fmt: skip
-        before_ms, index = (50 * 86_400_000 if verdict is Verdict.UP else 7_003), 0
-        mine = [span for span in spans if (span.verdict, span.cause) == (verdict, cause)]
-        for at_s in read_s:
-            while index < len(mine) and mine[index].end_ms <= at_s * 1000:
-                before_ms += mine[index].duration_ms
-                index += 1
-            begun = index < len(mine) and mine[index].start_ms < at_s * 1000
-            part_ms = at_s * 1000 - mine[index].start_ms if begun else 0
-            yield "netwatch_link_seconds", labels, (before_ms + part_ms) / 1000, at_s
 
 
 def test_each_incidents_downtime_is_the_ledgers(month: Month) -> None:

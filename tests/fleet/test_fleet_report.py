@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import msgspec
 import pytest
@@ -19,12 +19,17 @@ import pytest
 from netwatch.cli.main import main
 from netwatch.fleet.inventory import read_inventory
 from netwatch.fleet.report import Asked, report_fleet
-from netwatch.fleet.site_report import SiteOutcome, Wanted, find_period
+from netwatch.fleet.site_report import SiteFigures, SiteOutcome, Wanted, find_period
 from netwatch.fleet.sources.base import SiteMonth
 from netwatch.fleet.sources.inputs import build_month_inputs
+from netwatch.fleet.summary import build_summaries
+from netwatch.fleet.summary_files import render_page
+from netwatch.fleet.summary_tables import SITES, TABLES
 from netwatch.records import Cause, Span, Verdict
 from netwatch.report.publish import publish_report
+from netwatch.report.tables import read_table
 from netwatch.web.evidence_route import EvidenceBundle, FindEvidence, NoBundle
+from tests.adapters.serving import serving
 from tests.fleet.month_world import NOW_MS, write_fleet
 from tests.fleet.prometheus_server import fill, prometheus
 from tests.fleet.stores import serving_agent
@@ -133,6 +138,80 @@ def test_a_months_report_has_each_site_and_one_summary_for_the_operator(tmp_path
     assert '<h2>Sites trop peu observés pour conclure</h2>\n<p class="note">Moins de 95' in french
     assert "Beginnings and ends" not in (folder / "summary.en.html").read_text(encoding="utf-8")
     assert [path.name for path in output.parent.iterdir()] == ["october"]
+
+
+def test_each_table_has_its_schema_and_the_page_shows_bounds_of_its_own_figure(
+    tmp_path: Path,
+) -> None:
+    """Every cell is of its column's type; the contractual figure is never outside its bounds."""
+    answers = {"ecole": giving(make_bundle(tmp_path, "ecole", build_spans()))}
+    answers["new"] = giving(make_bundle(tmp_path, "new", build_spans(since="2024-10-20T00:00Z")))
+    answers["other"] = answers["ecole"]  # gives another site's bundle
+    output = tmp_path / "october"
+    with fleet(tmp_path, answers) as config:
+        assert report(config, output) == 1
+    folder = output / "operators" / "operateur-a"
+    for table in TABLES:
+        schema = json.loads((folder / table.schema_name).read_text(encoding="utf-8"))
+        head, *_ = (folder / table.file_name).read_text(encoding="utf-8").splitlines()
+        assert [each["name"] for each in schema["fields"]] == head.split(",")
+        assert all(each["description"] for each in schema["fields"])
+    with (folder / "sites.csv").open("rb") as stream:
+        rows = {str(row["site"]): row for row in read_table(stream, SITES)}
+    assert [rows[each]["status"] for each in ("ecole", "new", "other")] == [
+        "reported", "inconclusive", "failed",
+    ]  # fmt: skip
+    assert rows["new"]["availability_contractual"] == "1.0"
+    assert float(str(rows["new"]["availability_contractual_low"])) < 0.4
+    french = (folder / "summary.fr.html").read_text(encoding="utf-8")
+    assert "(Europe/Paris)</p>" in french
+    assert '<br><span class="small">FTTH-0042</span>' in french
+    assert "netwatch verify" in french
+    assert '<td lang="en">the agent there gave the bundle of site' in french
+
+
+def test_bounds_on_the_page_are_those_of_the_contractual_figure(tmp_path: Path) -> None:
+    """With an exclusion, bounds of the measured figure would lie beside it."""
+    figures = SiteFigures(
+        site="a", name="A", commune=None, operator="Opérateur A", circuit=None, contract="c",
+        timezone="Europe/Paris", complete=True, measured=Fraction(97, 100),
+        low=Fraction(96, 100), high=Fraction(97, 100), contractual=Fraction(9990, 10000),
+        contractual_low=Fraction(9950, 10000), coverage=Fraction(99, 100), target=None, met=None,
+        up_ms=1, degraded_ms=0, down_ms=0, unknown_ms=0, counted_ms=0, incidents=0,
+        restore_missed=0, ims_used_ms=0, ims_allowed_ms=None, ims_coverage=None,
+        throughput_down_met=None, throughput_up_met=None, penalties=None, source="agents",
+        where="", edge_ms=0,
+    )  # fmt: skip
+    inventory = read_inventory(write_fleet(tmp_path, [("a", "127.0.0.1:1")]))
+    outcome = SiteOutcome(site="a", figures=figures)
+    [summary] = build_summaries(inventory, inventory.sites, [outcome], "2024-10", NOW_MS)
+    page = render_page(summary, "en")
+    assert "bounds 99.5% – 99.9%" in page
+    assert "96" not in page.partition("<main>")[2]
+
+
+def test_a_report_of_chosen_sites_does_not_take_the_place_of_the_whole_fleets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One failed site asked again must not cost the evidence of the others."""
+    body = make_bundle(tmp_path, "ecole", build_spans())
+    answers = {
+        "ecole": giving(body),
+        "mairie": giving(make_bundle(tmp_path, "mairie", build_spans())),
+    }
+    output = tmp_path / "october"
+    with fleet(tmp_path, answers) as config:
+        assert report(config, output) == 0
+        assert report(config, output, "--site", "ecole") == 2
+        assert capsys.readouterr().err.endswith(
+            f"{output}: holds the fleet report of 2 sites, and --site would leave the chosen ones "
+            "alone in it: give --output another folder\n"
+        )
+        assert (output / "sites" / "mairie").is_dir()
+        assert report(config, output, "--site", "ecole", "--site", "mairie") == 0
+        assert report(config, tmp_path / "one", "--site", "ecole") == 0
+        assert report(config, tmp_path / "one", "--site", "ecole") == 0
+        assert report(config, tmp_path / "one", "--site", "mairie") == 2
 
 
 def test_sites_that_fail_are_named_and_do_not_stop_the_rest(
@@ -252,7 +331,7 @@ class FakeStore(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1  # type: ignore[attr-defined]  # counted on the server
-        if self.server.asked > 2:  # type: ignore[attr-defined]  # the same
+        if self.server.asked > 2:  # type: ignore[attr-defined]  # counted on the server
             time.sleep(2)
             return
         body = b'{"status":"success","data":["ecole"]}'
@@ -271,14 +350,8 @@ class FakeStore(BaseHTTPRequestHandler):
 def fake_store() -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeStore)
     server.asked = 0  # type: ignore[attr-defined]  # counted here
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_store_that_times_out_half_way_is_named_and_leaves_no_half_a_site(

@@ -97,6 +97,24 @@ def test_two_sites_of_one_agent_are_found_before_anything_is_written(
     assert not output.exists()
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;;;;"])
+def test_excels_line_that_names_the_separator_is_no_row(first: str) -> None:
+    """It counts as a line all the same: mistakes are told where the person sees them."""
+    rows = "id;opérateur;ip\r\na;A, B et C;10.0.0.2\r\n"
+    assert parse_spreadsheet(f"{first}\r\n{rows}", "s.csv").operators == ("A, B et C",)
+    with pytest.raises(ConfigError) as refused:
+        parse_spreadsheet(f"{first}\r\n{rows}b;;10.0.0.3\r\n", "s.csv")
+    assert refused.value.problems == ('s.csv: line 4, column "opérateur": must not be empty',)
+
+
+def test_a_coordinate_that_is_refused_is_not_told_to_be_missing_too() -> None:
+    """One mistake, one sentence."""
+    with pytest.raises(ConfigError) as refused:
+        parse_spreadsheet("id,operator,ip,lat,lon\na,A,10.0.0.2,N48,2.9\n", "s.csv")
+    [problem] = refused.value.problems
+    assert problem.startswith('s.csv: line 2, column "lat": must be degrees')
+
+
 @given(st.text(max_size=200))
 def test_no_text_is_beyond_words(text: str) -> None:
     """Whatever stands in the file, the answer is an inventory or sentences."""

@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -138,6 +139,35 @@ def test_the_table_has_every_site_and_no_availability_without_its_coverage(tmp_p
     assert lines[4].startswith("mairie  Opérateur A  ● up")
     assert "97.99 %" in lines[4]  # available
     assert "95.18 %" in lines[4]  # watched
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (200, None),
+        (120, "queue"),
+        (80, "operator, down today, down month, queue, agent"),
+        (60, "operator, today, watched, down today, down month, queue, agent"),
+    ],
+)
+def test_a_narrow_terminal_loses_whole_columns_and_says_which(
+    width: int, left_out: str | None
+) -> None:
+    """Never the site or the reason, and availability only together with its coverage."""
+    with agent("ecole", verdict=Verdict.DOWN, cause=Cause.ACCESS) as down:
+        fine = build_status(site(down.port), read_json(site(down.port), "/api/v1/status", PATIENCE))
+    row = msgspec.structs.replace(
+        fine, site="ecole-jean-jaures", operator="Opérateur A", problem="the token is refused"
+    )
+    out = io.StringIO()
+    at = datetime(2026, 11, 26, 16, 37, tzinfo=UTC)
+    Console(file=out, width=width).print(build_fleet_table([row], at))
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    assert lines[3].startswith("ecole-jean-jaures  ")
+    assert "the token is refused" in lines[3]
+    assert ("today" in lines[2]) == ("watched" in lines[2])
+    said = " ".join(lines[4:]).strip()
+    assert said == ("" if left_out is None else f"left out of {width} columns: {left_out}")
 
 
 def test_json_and_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,16 +12,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netwatch.clock import SystemClock
-from netwatch.core.campaign import Offer
-from netwatch.core.campaign_record import Campaign
 from netwatch.store.campaigns import Campaigns
+from tests.adapters.campaign_samples import build_campaign
 from tests.netlab import namespaces
 from tests.netlab.namespaces import LabError
 from tests.netlab.shaped import ShapedLine, write_config
@@ -66,6 +64,17 @@ def run_speedtest(line: ShapedLine, config: Path, *options: str) -> tuple[int, A
     output, _ = done.communicate(timeout=120)
     assert output.count("\n") == 1, output
     return done.returncode, json.loads(output)
+
+
+def begin_speedtest(line: ShapedLine, config: Path) -> subprocess.Popen[str]:
+    """A person's test, from when it is entered as begun."""
+    command = [str(_PROGRAM), "speedtest", "--config", str(config), "--json"]
+    process = namespaces.popen(line.school, command, stdout=subprocess.DEVNULL)
+    for _ in range(300):
+        if read_rows(config, "SELECT count(*) FROM bandwidth_begun") == [(1,)]:
+            break
+        time.sleep(0.1)
+    return process
 
 
 def read_rows(config: Path, query: str) -> list[tuple[Any, ...]]:
@@ -132,12 +141,7 @@ def test_a_test_that_is_killed_leaves_no_process_and_its_share_of_the_budget(
     """Killed (−9) in mid-test: iperf3 ends by itself, and what it can have moved counts as used."""
     config = write_config(tmp_path / "agent.toml", monthly_budget='"1 GB"')
     with agent(line, config):
-        command = [str(_PROGRAM), "speedtest", "--config", str(config), "--json"]
-        process = namespaces.popen(line.school, command, stdout=subprocess.DEVNULL)
-        for _ in range(300):
-            if read_rows(config, "SELECT count(*) FROM bandwidth_begun") == [(1,)]:
-                break
-            time.sleep(0.1)
+        process = begin_speedtest(line, config)
         time.sleep(3)
         before = list_programs(line.school)
         assert "iperf3" in before
@@ -166,19 +170,7 @@ def test_the_agent_takes_a_slot_by_itself(line: ShapedLine, tmp_path: Path) -> N
     with agent(line, config):
         pass  # the books are made
     slot_ms = SystemClock().wall_ms() + 12_000
-    campaign = Campaign(
-        id="C0",
-        profile="proof",
-        seed="s",
-        first_day=date(2026, 11, 24),
-        timezone="Europe/Paris",
-        slots=(slot_ms,),
-        down=Offer(maximum=1),
-        up=Offer(maximum=1),
-        wired=True,
-        author="mairie",
-        entered_ms=slot_ms - 12_000,
-    )
+    campaign = build_campaign(slot_ms, slot_ms - 12_000)
     Campaigns(config.with_name("netwatch.db")).enter(campaign)
     with agent(line, config) as process:
         for _ in range(700):

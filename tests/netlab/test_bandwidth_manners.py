@@ -28,6 +28,7 @@ from tests.netlab.test_bandwidth import (
     _PROGRAM,
     agent,
     ask_metrics,
+    begin_speedtest,
     list_programs,
     read_rows,
 )
@@ -236,12 +237,7 @@ def test_a_persons_test_that_is_killed_is_settled_by_the_agent_beside_it(
     """The lock falls, the agent sees it: no test has to come for the budget to be true again."""
     config = write_config(tmp_path / "agent.toml", per_day="0")
     with agent(line, config):
-        command = [str(_PROGRAM), "speedtest", "--config", str(config), "--json"]
-        process = namespaces.popen(line.school, command, stdout=subprocess.DEVNULL)
-        for _ in range(300):
-            if read_rows(config, "SELECT count(*) FROM bandwidth_begun") == [(1,)]:
-                break
-            time.sleep(0.1)
+        process = begin_speedtest(line, config)
         begun = read_carried(line)
         time.sleep(4)
         os.kill(process.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import pytest
@@ -71,6 +71,9 @@ def line() -> Iterator[Line]:
         yield built
 
 
+Serve = Callable[[Line], contextlib.AbstractContextManager[Engine]]
+
+
 @contextlib.contextmanager
 def serve_ndt7(line: Line) -> Iterator[Engine]:
     server = namespaces.call_in(line.far, lambda: StreamServer(answer_ndt7(), SERVER))
@@ -89,15 +92,16 @@ def serve_iperf3(line: Line) -> Iterator[Engine]:
 
 @pytest.mark.parametrize("rate_bits", [10_000_000, 100_000_000], ids=["10 Mbit/s", "100 Mbit/s"])
 @pytest.mark.parametrize("serve", [serve_ndt7, serve_iperf3], ids=["ndt7", "iperf3"])
-def test_the_rate_found_is_the_line_s(line: Line, serve: object, rate_bits: int) -> None:
+def test_the_rate_found_is_the_line_s(line: Line, serve: Serve, rate_bits: int) -> None:
     """Each direction within 0.97 and 1.01 of the truth."""
     line.shape(rate_bits)
 
     def measure() -> EngineFinding:
-        with serve(line) as engine:  # type: ignore[operator]
-            return engine.measure(PLAN, lambda _: None)  # type: ignore[no-any-return]
+        with serve(line) as engine:
+            return engine.measure(PLAN, lambda _: None)
 
     finding = namespaces.call_in(line.near, measure)
+    assert [found.direction for found in finding.directions] == ["down", "up"]
     truth = Fraction(rate_bits, 8) * PAYLOAD_SHARE
     for found in finding.directions:
         assert found.reason is None, found.detail

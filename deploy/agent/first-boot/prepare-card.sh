@@ -51,11 +51,19 @@ done
 printf '%s\n' "$site" | grep -Eqx '[a-z0-9][a-z0-9-]{0,62}' ||
     fail "--site: must be small letters, digits and hyphens, at most 63, got $site"
 for file in "$package" "$key" "$token" "$authority"; do
-    [ -z "$file" ] || [ -r "$file" ] || fail "no such file, or it cannot be read, got $file"
+    [ -z "$file" ] || { [ -f "$file" ] && [ -r "$file" ]; } || fail "no such file, or it cannot be read, got $file"
 done
+[ "$(head -c 7 "$package")" = '!<arch>' ] || fail "--package: is no .deb, got $package"
 if [ -n "$centre" ]; then
     [ -n "$key" ] || fail "--key: is missing: the public key by which the centre is believed"
-    printf '%s\n' "$centre" | grep -Eq '^https?://[^[:space:]"]+$' || fail "--centre: must be an URL, got $centre"
+    # As the agent will have it; nothing in it that a shell would take for more than a word.
+    printf '%s\n' "$centre" |
+        grep -Eqx '(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))[][A-Za-z0-9._~:/@%+,=-]*' ||
+        fail "--centre: must be a URL that begins with https://, without spaces and quotes, got $centre"
+    # Anybody who has the card can read it: the key that signs must never get there.
+    ! grep -q 'PRIVATE KEY' "$key" || fail "--key: is the private key, which must not leave its place: give its public part, $key.pub"
+    grep -Eq '^ssh-ed25519 |PUBLIC KEY' "$key" || fail "--key: is no public key of Ed25519, got $key"
+    [ -z "$token" ] || grep -q '[^[:space:]]' "$token" || fail "--token-file: is empty, got $token"
 else
     [ -z "$key$token$authority" ] || fail "--key, --token-file and --certificate-authority need --centre"
 fi
@@ -70,7 +78,9 @@ if [ -e "$boot/user-data" ]; then
     fi
 fi
 
-mkdir -p "$boot/netwatch"
+# Nothing of a site for which this card was made ready before.
+rm -rf "$boot/netwatch"
+mkdir "$boot/netwatch"
 cp "$package" "$boot/netwatch/netwatch.deb"
 cp "$here/first-boot.sh" "$boot/netwatch/first-boot.sh"
 printf 'SITE=%s\nCENTRE=%s\n' "$site" "$centre" >"$boot/netwatch/site.env"

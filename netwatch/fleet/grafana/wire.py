@@ -39,10 +39,10 @@ class Wire(BaseAdapter):
         self,
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002 - requests' signature
-        timeout: Any = None,  # noqa: ANN401, ARG002 - the same
-        verify: Any = True,  # noqa: ANN401, ARG002 - the same
-        cert: Any = None,  # noqa: ANN401, ARG002 - the same
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - the same
+        timeout: Any = None,  # noqa: ANN401, ARG002 - requests' signature
+        verify: Any = True,  # noqa: ANN401, ARG002 - requests' signature
+        cert: Any = None,  # noqa: ANN401, ARG002 - requests' signature
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002 - requests' signature
     ) -> requests.Response:
         """The answer, its body a JSON value. Raises AgentUnreachable where there is none."""
         body = request.body.encode() if isinstance(request.body, str) else request.body

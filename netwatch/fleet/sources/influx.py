@@ -177,8 +177,8 @@ class Influx:
         """The rows of an answer as they come. Raises SourceFailed, in words."""
         url = self._settings.url
         try:
-            from influxdb_client.rest import ApiException  # noqa: PLC0415 -- 30 MB
-            from urllib3.exceptions import HTTPError  # noqa: PLC0415 -- comes with it
+            from influxdb_client.rest import ApiException  # noqa: PLC0415 -- 30 MB that the other sources do without
+            from urllib3.exceptions import HTTPError  # noqa: PLC0415 -- installed with the client, and only with it
         except ModuleNotFoundError as error:
             raise NetwatchError(
                 f"{error.name} is not installed, which --source influx needs: "
@@ -200,7 +200,7 @@ class Influx:
             ) from None
 
     def _connect(self) -> InfluxDBClient:
-        from influxdb_client.client.influxdb_client import InfluxDBClient  # noqa: PLC0415 -- 30 MB
+        from influxdb_client.client.influxdb_client import InfluxDBClient  # noqa: PLC0415 -- 30 MB that the other sources do without
 
         token = ""
         if self._settings.token_file is not None:
@@ -219,11 +219,11 @@ class Influx:
         )
 
 
-def _read_rows(client: Any, flux: str, url: str) -> Iterator[Row]:  # noqa: ANN401 - loaded late
+def _read_rows(client: Any, flux: str, url: str) -> Iterator[Row]:  # noqa: ANN401 - the client library has no types for what it reads
     """The rows by the names of their columns; each table has a head of its own."""
-    from influxdb_client.domain.dialect import Dialect  # noqa: PLC0415 -- 30 MB
+    from influxdb_client.domain.dialect import Dialect  # noqa: PLC0415 -- 30 MB that the other sources do without
 
-    plain = Dialect(header=True, annotations=[], delimiter=",")  # type: ignore[no-untyped-call]  # the library's own
+    plain = Dialect(header=True, annotations=[], delimiter=",")  # type: ignore[no-untyped-call]  # the library has no annotation here
     head: list[str] | None = None
     count = 0
     for row in client.query_api().query_csv(flux, dialect=plain):

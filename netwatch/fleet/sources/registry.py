@@ -22,10 +22,10 @@ def build_source(
 
         return Agents(timeout_s=timeout_s, longest_s=longest_s)
     if name == "influx":
-        from netwatch.fleet.sources.influx import Influx  # noqa: PLC0415 -- as above
+        from netwatch.fleet.sources.influx import Influx  # noqa: PLC0415 -- only who asks InfluxDB reads CSV of it
 
         return Influx(inventory.options.influx, timeout_s=timeout_s)
-    from netwatch.fleet.sources.prometheus import Prometheus  # noqa: PLC0415 -- as above
-    from netwatch.fleet.sources.promql import PromqlStore  # noqa: PLC0415 -- as above
+    from netwatch.fleet.sources.prometheus import Prometheus  # noqa: PLC0415 -- only who asks Prometheus reads counters
+    from netwatch.fleet.sources.promql import PromqlStore  # noqa: PLC0415 -- only who asks Prometheus speaks PromQL
 
     return Prometheus(PromqlStore(inventory.options.prometheus, timeout_s=timeout_s))
