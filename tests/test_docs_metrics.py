@@ -47,7 +47,9 @@ def read_exported() -> dict[str, set[str]]:
         central=CENTRAL,
     )
     exported = {}
-    for family in text_string_to_metric_families(MetricsRenderer()(snapshot)[0].decode()):
+    for family in text_string_to_metric_families(
+        MetricsRenderer(site="mairie")(snapshot)[0].decode()
+    ):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = {label for sample in family.samples for label in sample.labels}
         exported[name] = labels - {"le"}

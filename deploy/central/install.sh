@@ -80,6 +80,12 @@ if [ -n "$package" ]; then
 elif ! program=$(command -v netwatch); then
     fail "--netwatch: netwatch is not installed: give its package (make deb)"
 fi
+# Without netwatch here yet, the inventory is read once it is: below.
+check_inventory() {
+    [ -z "$inventory" ] || "$1" fleet rules --config "$inventory" >/dev/null ||
+        fail "--inventory: is refused, see above"
+}
+if [ -z "$package" ]; then check_inventory "$program"; fi
 
 # -- how things are put in place ------------------------------------------------------------
 
@@ -129,6 +135,7 @@ if [ -n "$package" ]; then
     program=/usr/bin/netwatch
     # The centre measures no line; where it shall, `systemctl enable --now netwatch-agent`.
     [ -z "$fresh" ] || run systemctl disable --now netwatch-agent.service netwatch-report.timer
+    [ -n "$dry" ] || check_inventory "$program"
 fi
 put 644 root /etc/sysusers.d/netwatch-fleet.conf <"$here/debian/netwatch-fleet.sysusers"
 put 644 root /etc/tmpfiles.d/netwatch-fleet.conf <"$here/debian/netwatch-fleet.tmpfiles"

@@ -196,7 +196,7 @@ def _build_server(
             guaranteed_up=circuit.contract.guaranteed_up,
         ),
         is_alive=lambda: clock.monotonic_ms() - runner.alive_ms < ALIVE_MS,
-        render_metrics=MetricsRenderer(),
+        render_metrics=MetricsRenderer(site=site.id),
         find_evidence=evidence.find,
     )
     tls = None

@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,6 +33,8 @@ from netwatch.core.throughput import Direction
 DEFAULT_PORT = 5201
 STALL_MS = 4_000
 _OUTPUT_LIMIT_BYTES = 1_048_576
+#: Started anew by systemd, a server takes some tenths of a second to listen again.
+_RESTART_S = 1.0
 _TICK_MS = 100
 _TELL_MS = 250
 _STREAMS_LIMIT = 16
@@ -59,7 +62,8 @@ class Iperf3Engine:
         for direction in plan.directions:
             moved = sum(finding.moved_bytes for finding in findings)
             budget = None if plan.budget_bytes is None else plan.budget_bytes - moved
-            findings.append(self._measure_direction(direction, plan, budget, tell))
+            answered = any(finding.reason is None for finding in findings)
+            findings.append(self._measure_direction(direction, plan, budget, tell, answered))
         return EngineFinding(
             engine=self.name,
             server=None if self._host is None else f"{self._host}:{self._port}",
@@ -67,7 +71,7 @@ class Iperf3Engine:
         )
 
     def _measure_direction(
-        self, direction: Direction, plan: Plan, budget: int | None, tell: Tell
+        self, direction: Direction, plan: Plan, budget: int | None, tell: Tell, answered: bool
     ) -> DirectionFinding:
         deadline_ms = now_ms() + plan.warm_up_ms + plan.measure_ms + plan.grace_ms
         run = _Run(direction, plan, budget=budget, deadline_ms=deadline_ms, tell=tell)
@@ -76,12 +80,16 @@ class Iperf3Engine:
             if budget is not None and budget <= 0:
                 raise Trouble("budget", "nothing is left of the bytes allowed")  # noqa: TRY301 -- told below, where every reason that ends a direction is
             addresses = self._find_addresses(deadline_ms)
-            for address in addresses:
+            # One that is started anew after each test (--one-off) may not be back yet.
+            tries = addresses * 2 if answered else addresses
+            for number, address in enumerate(tries, start=1):
                 try:
                     return run.measure(path, address, self._port, self._stall_ms)
                 except Trouble as trouble:
-                    if trouble.reason != "unreachable" or address == addresses[-1]:
+                    if trouble.reason != "unreachable" or number == len(tries):
                         raise
+                if number == len(addresses):
+                    time.sleep(_RESTART_S)
         except Trouble as trouble:
             return run.fail(trouble)
         raise AssertionError("there is no address without an outcome")

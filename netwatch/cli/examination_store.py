@@ -21,6 +21,14 @@ def examine_store(path: Path, world: World) -> Iterator[Examined]:
     """Whether the agent can write its books there, and for how long."""
     folder = next(parent for parent in path.parents if parent.is_dir())
     subject = "store"
+    # Asked first: rights cannot be had there, and are not what is missing.
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield build_problem(
+            subject,
+            f"{folder}: its file system is read-only",
+            "look at `dmesg`, mount it read-write; a card that fails must be replaced",
+        )
+        return
     if not _may(folder, os.W_OK | os.X_OK) or (path.exists() and not _may(path, os.W_OK)):
         blocked = path if path.exists() and _may(folder, os.W_OK | os.X_OK) else folder
         yield build_problem(

@@ -158,6 +158,18 @@ WORDS: Mapping[str, tuple[Words, Words]] = {
             "peut-être coupée, ou l’agent éteint : seul son registre le dira, à son retour.",
         ),
     ),
+    "NetwatchOtherSite": (
+        Words(
+            f"{_SITE}: another site’s agent answers there ({{{{ $labels.exported_site }}}})",
+            "Its figures are entered under this site. Correct the address in fleet.toml, or "
+            "site.id in that agent’s configuration; the time until then is not this site’s.",
+        ),
+        Words(
+            f"{_SITE} : l’agent d’un autre site y répond ({{{{ $labels.exported_site }}}})",
+            "Ses chiffres sont inscrits sous ce site. Corrigez l’adresse dans fleet.toml, ou "
+            "site.id dans la configuration de cet agent ; le temps jusque-là n’est pas de ce site.",
+        ),
+    ),
     "NetwatchCoverageLow": (
         Words(
             f"{_SITE}: too little is watched",

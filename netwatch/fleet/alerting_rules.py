@@ -137,6 +137,17 @@ def build_agent_alerts() -> list[Rule]:
         # Two minutes without an answer, and three more.
         _alert("NetwatchAgentSilent", "netwatch:site_silent", "ticket", wait="3m"),
         _alert(
+            "NetwatchOtherSite",
+            # What the agent calls itself is `exported_site` beside the target's own label.
+            _named(
+                'max by (site, exported_site) (netwatch_build_info{exported_site!=""})\n'
+                "unless on (site, exported_site) "
+                f'label_replace({SITE}, "exported_site", "$1", "site", "(.*)")'
+            ),
+            "ticket",
+            wait="5m",
+        ),
+        _alert(
             "NetwatchCoverageLow",
             _named(f'max by (site) (netwatch:coverage_ratio{{window="1d"}}) < {COVERAGE_LEAST}'),
             "ticket",

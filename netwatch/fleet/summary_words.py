@@ -46,8 +46,8 @@ WORDS: Mapping[LanguageCode, Mapping[str, str]] = {
         "inconclusive_note": "Moins de %s des heures couvertes ont été observées. Aucune "
         "conclusion n’est tirée de ces chiffres.",
         "shared": "Incidents communs à plusieurs sites",
-        "shared_note": "Même cause, début à moins d’une minute : ce que ces sites ont en commun "
-        "est le réseau de l’opérateur, non le site.",
+        "shared_note": "Même cause, début à moins d’une minute, sur des lignes du même opérateur : "
+        "cela désigne son réseau plutôt que chaque site. Deux pannes peuvent aussi coïncider.",
         "cause": "Cause",
         "start": "Début",
         "end": "Fin",
@@ -109,8 +109,8 @@ WORDS: Mapping[LanguageCode, Mapping[str, str]] = {
         "inconclusive_note": "Less than %s of the covered hours was watched. Nothing is concluded "
         "from these figures.",
         "shared": "Incidents that several sites had together",
-        "shared_note": "The same cause, begun within a minute: what these sites share is the "
-        "operator’s network, not the site.",
+        "shared_note": "The same cause, begun within a minute, on lines of one operator: that "
+        "points to its network rather than to each site. Two faults may coincide too.",
         "cause": "Cause",
         "start": "Start",
         "end": "End",

@@ -37,13 +37,14 @@ _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 class _Snapshot(Collector):
     """One scrape's view of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, site: str | None) -> None:
         self._snapshot = snapshot
+        self._site = site
 
     def collect(self) -> Iterator[Metric]:
         yield from _collect_line(self._snapshot)
         yield from _collect_targets(self._snapshot.targets)
-        yield from _collect_agent(self._snapshot)
+        yield from _collect_agent(self._snapshot, self._site)
         yield from collect_push(self._snapshot.push)
         yield from collect_bandwidth(self._snapshot.bandwidth)
         yield from collect_central(self._snapshot.central)
@@ -159,9 +160,11 @@ def _split_histogram(histogram: Histogram) -> tuple[list[tuple[str, float]], flo
     )
 
 
-def _collect_agent(snapshot: Snapshot) -> Iterator[Metric]:
+def _collect_agent(snapshot: Snapshot, site: str | None) -> Iterator[Metric]:
     build = InfoMetricFamily("netwatch_build", "The version of the agent that answers.")
-    build.add_metric([], {"version": snapshot.version})
+    # Beside a target's own label `site` a scrape keeps this one as `exported_site`.
+    told = {} if site is None else {"site": site}
+    build.add_metric([], {"version": snapshot.version, **told})
     yield build
     yield GaugeMetricFamily(
         "netwatch_clock_synchronised",
@@ -271,10 +274,13 @@ class MetricsRenderer:
     """Renders scrapes for one agent.
 
     ``extra`` are collectors of other parts (the spool, the bandwidth tests), asked at
-    every scrape. ``process`` adds the ``process_*`` metrics of this process from /proc.
+    every scrape. ``site`` is the id that the agent has for itself. ``process`` adds the ``process_*`` metrics of this process from /proc.
     """
 
-    def __init__(self, *, extra: Iterable[Collector] = (), process: bool = True) -> None:
+    def __init__(
+        self, *, site: str | None = None, extra: Iterable[Collector] = (), process: bool = True
+    ) -> None:
+        self._site = site
         self._extra = tuple(extra)
         # Registered nowhere here: it is given to each scrape's own registry.
         self._process = ProcessCollector(registry=None) if process else None
@@ -282,7 +288,7 @@ class MetricsRenderer:
     def __call__(self, snapshot: Snapshot, accept: str = "") -> tuple[bytes, str]:
         """The body and its content type; OpenMetrics 1.0 where ``accept`` asks for it."""
         registry = CollectorRegistry()
-        registry.register(_Snapshot(snapshot))
+        registry.register(_Snapshot(snapshot, self._site))
         for collector in self._extra:
             registry.register(collector)
         if self._process is not None:

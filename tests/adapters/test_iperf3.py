@@ -75,6 +75,23 @@ def test_both_directions_by_the_receiver_s_count() -> None:
     assert {line.phase for line in told} == {"warm_up", "measure"}
 
 
+def test_a_server_that_is_started_anew_after_each_test_is_waited_for() -> None:
+    """--one-off under systemd: the second direction comes while nobody listens yet."""
+    port = free_port()
+    serve = f"iperf3 --server --bind 127.0.0.1 --port {port} --one-off --forceflush"
+    command = ["sh", "-c", f"{serve}; sleep 0.4; exec {serve}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            for line in server.stdout:
+                if "listening" in line:
+                    break
+            finding = measure(port, SHORT)
+        finally:
+            server.kill()
+    assert [found.reason for found in finding.directions] == [None, None]
+
+
 def test_a_server_in_use_is_no_capacity() -> None:
     port = free_port()
     with iperf3_server(port):

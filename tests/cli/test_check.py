@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from netwatch.cli.examination import (
     examine_rights,
     examine_secret,
 )
+from netwatch.cli.examination_store import examine_store
 from netwatch.cli.examination_table import print_findings
 from netwatch.cli.machine import check_database, open_door, read_free_bytes
 from netwatch.config.model import Http, Settings
 from netwatch.errors import NetwatchError, StoreTooNew
 from netwatch.records import Check, Finding, HostFacts, Outcome, Role
+from tests.adapters.store_samples import small_disk
 
 GOOD = HostFacts(
     interface="eth0", carrier=True, address=True, default_route=True, port_speed_mbit=100
@@ -192,6 +195,18 @@ def test_a_clock_that_nobody_keeps_is_a_warning_unless_trusted(tmp_path: Path) -
     assert "timedatectl set-ntp true" in finding.remedy
     (finding,) = find(tmp_path, world, "clock", "[clock]\ntrusted = true\n")
     assert finding.state is State.OK
+
+
+def test_a_card_that_is_read_only_is_not_taken_for_a_want_of_rights(tmp_path: Path) -> None:
+    """Nobody may write there, root neither; the agent's log says the same."""
+    with small_disk(tmp_path / "card", "1m") as folder:
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        (finding,) = examine_store(folder / "netwatch.db", make_world())
+    assert (finding.state, finding.message, finding.remedy) == (
+        State.PROBLEM,
+        f"{folder}: its file system is read-only",
+        "look at `dmesg`, mount it read-write; a card that fails must be replaced",
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def agent(
         books=FakeBooks(build_month()),
         site=msgspec.structs.replace(SiteIdentity(id="x"), id=site_id, name=site_id.title()),
         is_alive=lambda: True,
-        render_metrics=MetricsRenderer(process=False),
+        render_metrics=MetricsRenderer(site=site_id, process=False),
     )
     server = build_server(
         "127.0.0.1:0",

@@ -330,6 +330,10 @@ AGENTS: Mapping[str, tuple[list[dict[str, str]], int, int, dict[str, str]]] = {
         [gauge("netwatch_spool_rows", "0x100 1+10x200", outlet="influx"),
          gauge("netwatch_spool_oldest_timestamp_seconds", "_x100 3000x200", outlet="influx")],
         6_900, 7_560, {"outlet": "influx"}),
+    "NetwatchOtherSite": (
+        [gauge("netwatch_build_info", "1x40 _x200", exported_site="a", version="1"),
+         gauge("netwatch_build_info", "_x40 1x200", exported_site="b", version="1")],
+        1_200, 3_060, {"exported_site": "b"}),
     "NetwatchNotice": (
         [gauge("netwatch_notice", "_x40 1x200", notice="disk_full")],
         2_700, 3_060, {"notice": "disk_full"}),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from netwatch.core.ledger import clip_spans, find_incidents, sum_spans
+from netwatch.errors import SourceFailed
 from netwatch.fleet.model import FleetCircuit, FleetSite, MetricsStore
 from netwatch.fleet.sources.base import Period, SiteMonth, build_period
 from netwatch.fleet.sources.prometheus import Prometheus
@@ -122,3 +123,19 @@ def test_a_site_that_is_scraped_for_part_of_the_day_has_all_its_time(
         clip_spans(SPANS, first_ms, last_ms)
     )
     assert found.edge_ms > 3_600_000
+
+
+def test_counters_of_another_sites_agent_are_refused(tmp_path: Path) -> None:
+    """What the agent calls itself, which the store keeps beside the target's label, decides."""
+    scrapes = list_scrapes(7)
+    told = {"site": "ecole", "exported_site": "mairie", "version": "0.1.0"}
+    named = [("netwatch_build_info", told, 1.0, at_s) for at_s in scrapes]
+    fill(tmp_path, build_rows({}, scrapes, SPANS), named)
+    with prometheus(tmp_path) as server:
+        source = Prometheus(PromqlStore(MetricsStore(url=server.url)))
+        with pytest.raises(SourceFailed) as refused:
+            source.read(SITE, PERIOD, tmp_path)
+    assert str(refused.value) == (
+        f"{server.url}: under ecole the agent of another site answered in 2024-10, mairie: set the "
+        "site's address right; the agents' own books are whole (--source agents)"
+    )

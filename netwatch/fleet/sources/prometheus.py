@@ -60,6 +60,7 @@ class Prometheus:
                 f"{self._store.url} has nothing of {selector} in {period.name}: "
                 "is the site a target, under this id?"
             )
+        self._refuse_others(site.id, period)
         dated = date_readings(readings)
         steps = list(build_steps(dated))
         spans = place_steps(steps, period.first_ms, period.last_ms)
@@ -76,6 +77,23 @@ class Prometheus:
             spans=tuple(span for span in spans if span.end_ms > first_ms),
             tests=self._read_tests(site.id, period),
         )
+
+    def _refuse_others(self, site: str, period: Period) -> None:
+        """Counters of another site's agent, scraped under this one's name, are no month of it."""
+        # Beside the target's label the agent's own word for its site is kept as this one.
+        told = self._store.list_values(
+            "exported_site",
+            f'netwatch_build_info{{site="{site}"}}',
+            period.start_ms,
+            period.until_ms,
+        )
+        others = [each for each in told if each != site]
+        if others:
+            raise SourceFailed(
+                f"{self._store.url}: under {site} the agent of another site answered in "
+                f"{period.name}, {', '.join(others)}: set the site's address right; "
+                "the agents' own books are whole (--source agents)"
+            )
 
     # -- the ledger's counters ---------------------------------------------------------------
 
