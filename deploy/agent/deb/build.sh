@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds dist/netwatch_VERSION_ARCH.deb for this machine's architecture and Python 3.11.
+# Builds dist/netwatch_VERSION_ARCH.deb for Python 3.11, and for this machine's architecture
+# or the one that NETWATCH_ARCH names (arm64, amd64): nothing of it is run to build it.
 # Every library comes by its hash out of requirements.lock; the same commit gives the same bytes.
 set -eu
 export LC_ALL=C TZ=UTC PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -14,7 +15,15 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
     exit 2
 fi
 version=${NETWATCH_VERSION:-$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$root/netwatch/__init__.py")}
-architecture=$(dpkg --print-architecture)
+architecture=${NETWATCH_ARCH:-$(dpkg --print-architecture)}
+case $architecture in
+    amd64) machine=x86_64 ;;
+    arm64) machine=aarch64 ;;
+    *)
+        echo "$architecture: some of the libraries have no binary release for it, only for arm64 and amd64; there, make run builds what it needs" >&2
+        exit 2
+        ;;
+esac
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || stat -c %Y "$root/CHANGELOG.md")}
 export SOURCE_DATE_EPOCH
 
@@ -27,8 +36,15 @@ mkdir -p "$libraries" "$tree/opt/netwatch/bin" "$tree/usr/bin" "$tree/DEBIAN" \
     "$tree/usr/share/doc/netwatch" "$tree/usr/share/lintian/overrides" "$output"
 
 # The libraries, then netwatch out of a copy: a build leaves files where it is made.
+# The binary releases that Debian 12's C library (2.36) runs.
+platforms="--implementation cp --python-version 3.11 --abi cp311 --abi abi3 --abi none"
+for glibc in 2014 _2_17 _2_24 _2_26 _2_27 _2_28 _2_31 _2_34 _2_35; do
+    platforms="$platforms --platform manylinux${glibc}_$machine"
+done
+# A command and its words:
+# shellcheck disable=SC2086
 "$python" -m pip install --quiet --no-deps --no-compile --require-hashes --only-binary :all: \
-    --root-user-action=ignore --target "$libraries" -r "$here/requirements.lock"
+    $platforms --root-user-action=ignore --target "$libraries" -r "$here/requirements.lock"
 mkdir "$work/source"
 cp -R "$root/netwatch" "$root/pyproject.toml" "$root/README.md" "$root/LICENSE" "$work/source"
 if [ "$version" != "$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$root/netwatch/__init__.py")" ]; then
