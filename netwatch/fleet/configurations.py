@@ -59,7 +59,10 @@ def read_agent_settings(path: Path | None, inventory: Inventory) -> dict[str, di
     sites = [site.id for site in inventory.sites]
     if path is None:
         return {site: {} for site in sites}
-    name, document = show_text(str(path)), read_document(path)
+    name = show_text(str(path))
+    if not path.exists():  # not by `netwatch init`, as a device's own file would be
+        raise ConfigError([f"{name}: does not exist: --settings names a file with [all] in it"])
+    document = read_document(path)
     problems = [
         f"{name}: {key}: unknown key: known are all, only"
         for key in document

@@ -209,6 +209,17 @@ def test_a_configuration_that_an_agent_would_refuse_is_not_published(
     assert not (folder / "www").exists()
 
 
+def test_settings_that_are_not_there_are_named_without_a_wrong_remedy(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A device's own file is what `netwatch init` writes, not this one."""
+    (folder / "agents.toml").unlink()
+    assert publish(folder) == 2
+    assert capsys.readouterr().err.replace(f"{folder}/", "") == (
+        "agents.toml: does not exist: --settings names a file with [all] in it\n"
+    )
+
+
 def test_a_folder_with_something_else_in_it_is_not_written_over(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,15 +23,21 @@ def prepare(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([PREPARE, *arguments], capture_output=True, text=True)
 
 
+#: What a mistake about the centre has before it.
+WITH_CENTRE = ("{card}", "--package", "{card}/../netwatch.deb", "--site", "a", "--centre")
+
+
 @pytest.fixture
 def card(tmp_path: Path) -> Path:
     """The boot partition of a card, as the plain image has it; a package beside it."""
     boot = tmp_path / "bootfs"
     boot.mkdir()
     (boot / "cmdline.txt").write_text(f"{CMDLINE}\n", encoding="utf-8")
-    (tmp_path / "netwatch.deb").write_bytes(b"a package")
+    (tmp_path / "netwatch.deb").write_bytes(b"!<arch>\na package")
     (tmp_path / "centre.pub").write_text("ssh-ed25519 AAAA centre\n", encoding="utf-8")
     (tmp_path / "token").write_text("of-the-centre", encoding="utf-8")
+    (tmp_path / "empty").write_text("\n", encoding="utf-8")
+    (tmp_path / "private").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n", encoding="utf-8")
     return boot
 
 
@@ -103,6 +109,38 @@ def test_a_card_with_cloud_init_gets_a_command_of_its_own(card: Path) -> None:
              "--key", "{card}/../centre.pub"),
             "--key, --token-file and --certificate-authority need --centre",
         ),
+        (
+            ("{card}", "--package", "{card}/cmdline.txt", "--site", "a"),
+            "--package: is no .deb, got {card}/cmdline.txt",
+        ),
+        (
+            ("{card}", "--package", "{card}/..", "--site", "a"),
+            "no such file, or it cannot be read, got {card}/..",
+        ),
+        (
+            (*WITH_CENTRE, "https://c.example", "--key", "{card}/../private"),
+            "--key: is the private key, which must not leave its place: "
+            "give its public part, {card}/../private.pub",
+        ),
+        (
+            (*WITH_CENTRE, "https://c.example", "--key", "{card}/../token"),
+            "--key: is no public key of Ed25519, got {card}/../token",
+        ),
+        (
+            (*WITH_CENTRE, "https://c.example", "--key", "{card}/../centre.pub",
+             "--token-file", "{card}/../empty"),
+            "--token-file: is empty, got {card}/../empty",
+        ),
+        (
+            (*WITH_CENTRE, "http://c.example", "--key", "{card}/../centre.pub"),
+            "--centre: must be a URL that begins with https://, without spaces and quotes, "
+            "got http://c.example",
+        ),
+        (
+            (*WITH_CENTRE, "https://c.example/$(reboot)", "--key", "{card}/../centre.pub"),
+            "--centre: must be a URL that begins with https://, without spaces and quotes, "
+            "got https://c.example/$(reboot)",
+        ),
         (("{card}", "--site"), "--site: needs a value"),
         (("{card}", "--fast"), "unknown option, got --fast: see --help"),
     ],
@@ -115,6 +153,18 @@ def test_a_mistake_is_named_and_the_card_is_left_alone(
     assert done.returncode == 2
     assert done.stderr == f"prepare-card.sh: {said.format(card=card)}\n"
     assert [path.name for path in card.iterdir()] == ["cmdline.txt"]
+
+
+def test_nothing_of_the_site_before_stays_on_a_card(card: Path) -> None:
+    """A token is good for one site: it goes when the card is made ready for another."""
+    package, beside = card.parent / "netwatch.deb", card.parent
+    prepare(card, "--package", package, "--site", "mairie", "--centre", "https://c.example/netwatch",
+            "--key", beside / "centre.pub", "--token-file", beside / "token")  # fmt: skip
+    assert (card / "netwatch/central.token").read_text("utf-8") == "of-the-centre"
+    prepare(card, "--package", package, "--site", "ecole-jaures")
+    assert sorted(path.name for path in (card / "netwatch").iterdir()) == [
+        "first-boot.sh", "netwatch.deb", "site.env",
+    ]  # fmt: skip
 
 
 def test_a_runcmd_that_is_there_already_is_for_a_person(card: Path) -> None:

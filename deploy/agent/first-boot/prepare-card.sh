@@ -58,7 +58,7 @@ if [ -n "$centre" ]; then
     [ -n "$key" ] || fail "--key: is missing: the public key by which the centre is believed"
     # As the agent will have it; nothing in it that a shell would take for more than a word.
     printf '%s\n' "$centre" |
-        grep -Eqx '(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))[][A-Za-z0-9._~:/@%+,=-]*' ||
+        grep -Eqx '(https://[][A-Za-z0-9]|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))[][A-Za-z0-9._~:/@%+,=-]*' ||
         fail "--centre: must be a URL that begins with https://, without spaces and quotes, got $centre"
     # Anybody who has the card can read it: the key that signs must never get there.
     ! grep -q 'PRIVATE KEY' "$key" || fail "--key: is the private key, which must not leave its place: give its public part, $key.pub"
