@@ -249,8 +249,14 @@ def read_token(path: str | None) -> str | None:
         return None
     try:
         token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetwatchError(f"{path}: the token cannot be read: {error}") from None
+    except OSError as error:
+        # Of a folder that is root's alone the kernel says the same of what is not there.
+        raise NetwatchError(
+            f"{path}: the token is not there, or may not be read ({error.strerror}): "
+            "write it into that file"
+        ) from None
+    except UnicodeDecodeError:
+        raise NetwatchError(f"{path}: the token is no text: write it into that file") from None
     if not token:
         raise NetwatchError(f"{path}: the token file is empty: write a token into it")
     return token

@@ -79,10 +79,9 @@ def read_status(settings: Http) -> dict[str, Any]:
     )
     where = f"{settings.listen}: no agent answers there"
     headers = {}
+    if settings.token_file is not None:
+        headers["Authorization"] = f"Bearer {_read_token(Path(settings.token_file))}"
     try:
-        if settings.token_file is not None:
-            token = Path(settings.token_file).read_text(encoding="utf-8").strip()
-            headers["Authorization"] = f"Bearer {token}"
         connection = _connect(host, listen.port, settings)
         try:
             connection.request("GET", "/api/v1/status", headers=headers)
@@ -104,6 +103,20 @@ def read_status(settings: Http) -> dict[str, Any]:
     except ValueError:
         raise AgentUnreachable(f"{where}: what does is not netwatch (no JSON)") from None
     return answer
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except PermissionError:
+        raise AgentUnreachable(
+            f"{path}: the agent's token may not be read by this user: sudo netwatch status"
+        ) from None
+    except OSError as error:
+        raise AgentUnreachable(
+            f"{path}: the agent's token cannot be read ({error.strerror}): "
+            "http.token_file names its file"
+        ) from None
 
 
 def _connect(host: str, port: int, settings: Http) -> http.client.HTTPConnection:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from netwatch.cli.status import build_agent, build_status, build_targets
+from netwatch.agent.service import read_token
+from netwatch.cli.status import (
+    AgentUnreachable,
+    build_agent,
+    build_status,
+    build_targets,
+    read_status,
+)
+from netwatch.config.model import Http
+from netwatch.errors import NetwatchError
 from netwatch.web.notices import NOTICES
 
 WINDOW = {"median_us": 20_450, "p95_us": 31_000, "sent": 60, "lost": 0}
@@ -98,3 +110,48 @@ def test_an_outage_says_by_when_the_contract_wants_it_restored() -> None:
         if older["restore_deadline"] is not None:
             del older["restore_deadline"]
         assert "restored" not in show(build_status({**answer, "link": older}))
+
+
+def refuse_status(token: Path) -> str:
+    with pytest.raises(AgentUnreachable) as refused:
+        read_status(Http(token_file=str(token)))
+    return str(refused.value)
+
+
+def test_a_token_that_is_not_this_users_is_told_apart_from_an_agent_that_is_not_there(
+    tmp_path: Path,
+) -> None:
+    """What would do is sudo, or the file's right name; nothing is asked of the agent."""
+    token = tmp_path / "token"
+    token.write_text("of-root-alone", encoding="utf-8")
+    token.chmod(0)
+    tmp_path.chmod(0o755)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        said = refuse_status(token)
+    finally:
+        if is_root:
+            os.seteuid(0)
+    # The folders above may be closed to others too: the kernel says the same of both.
+    assert said == f"{token}: the agent's token may not be read by this user: sudo netwatch status"
+    missing = tmp_path / "none"
+    assert refuse_status(missing) == (
+        f"{missing}: the agent's token cannot be read (No such file or directory): "
+        "http.token_file names its file"
+    )
+
+
+def test_an_agent_without_its_token_says_where_it_belongs(tmp_path: Path) -> None:
+    """Of a folder that is root's alone the kernel says no more; so neither does the agent."""
+    missing, binary = tmp_path / "none", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for path, said in (
+        (missing, "the token is not there, or may not be read (No such file or directory): "
+                  "write it into that file"),
+        (binary, "the token is no text: write it into that file"),
+    ):  # fmt: skip
+        with pytest.raises(NetwatchError) as refused:
+            read_token(str(path))
+        assert str(refused.value) == f"{path}: {said}"

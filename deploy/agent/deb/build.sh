@@ -91,6 +91,7 @@ cp "$here/netwatch.tmpfiles" "$tree/usr/lib/tmpfiles.d/netwatch.conf"
 cp "$here/lintian-overrides" "$tree/usr/share/lintian/overrides/netwatch"
 documents=$tree/usr/share/doc/netwatch
 cp "$here/copyright" "$root/LICENSE" "$root/README.md" "$root/CHANGELOG.md" "$root"/docs/*.md "$documents"
+cp -R "$root/docs/fr" "$root/README.fr.md" "$documents"
 printf 'netwatch (%s) stable; urgency=medium\n\n  * See /usr/share/doc/netwatch/CHANGELOG.md.\n\n -- %s  %s\n' \
     "$version" "$maintainer" "$(date -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.gz"
 
