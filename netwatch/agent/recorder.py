@@ -24,6 +24,7 @@ from netwatch.records import (
     Verdict,
 )
 from netwatch.store.batch import Batch, LayerSpan
+from netwatch.store.counted import INCIDENTS, LINK_MS
 
 #: Why a probe did not go out, or was not waited for, through a fault of our own.
 OWN_FAULTS = frozenset(
@@ -37,8 +38,6 @@ OWN_FAULTS = frozenset(
         "send_failed",
     }
 )
-LINK_MS = "link_ms"
-INCIDENTS = "incidents"
 SEEN = "seen"
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from netwatch import __version__
-from netwatch.agent.recorder import INCIDENTS, LINK_MS, SEEN, format_key
+from netwatch.agent.recorder import SEEN, format_key
 from netwatch.agent.sampling import Sampler, UsualRtt
 from netwatch.agent.scenario_model import RttScenario, ScenarioFile
 from netwatch.agent.simulated_tests import SimulatedTests
@@ -31,6 +31,7 @@ from netwatch.errors import StoreError, UsageError
 from netwatch.records import MINUTE_MS, Anchor, Check, Role, Span, Verdict
 from netwatch.store.batch import Batch, LayerSpan
 from netwatch.store.chain import close_days
+from netwatch.store.counted import INCIDENTS, LINK_MS
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
 from netwatch.store.marks import mark_simulated, read_simulated

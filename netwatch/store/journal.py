@@ -17,7 +17,12 @@ import msgspec
 from netwatch.errors import StoreError
 from netwatch.records import Anchor, Check, Run
 from netwatch.store.batch import Batch
-from netwatch.store.counted import COUNTED, enter_counted
+from netwatch.store.counted import (
+    COUNTED,
+    enter_counted,
+    leave_uncounted_behind_gaps,
+    read_counted,
+)
 from netwatch.store.entries import enter_observations, enter_span, split_by_time
 from netwatch.store.failures import explain_failure
 from netwatch.store.lives import Told, build_run, read_told
@@ -130,6 +135,9 @@ class Journal:
             if batch.sequence is not None
             and batch.sequence > lasts.get(batch.run_id, batch.sequence)
         ]
+        # In books without any mark nobody would add it afterwards.
+        if missing and read_counted(self._connection, missing[-1].run_id + 1):
+            missing = list(leave_uncounted_behind_gaps(missing, lasts))
         try:
             self.append_all(missing)
         except ValueError:  # as the writer does with figures that no block holds

@@ -6,12 +6,14 @@ import os
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netwatch.clock import SystemClock
 from netwatch.errors import StoreError
+from netwatch.records import Verdict
 from netwatch.store.batch import Batch
 from netwatch.store.books import Books, Life
 from netwatch.store.daybook import BLOCK_BYTES, BLOCKS, Daybook
@@ -166,6 +168,50 @@ def test_a_start_enters_what_the_daybook_has_once(tmp_path: Path) -> None:
         assert Reader(path).read_counters() == {("probes", "box"): 48}
         (whole,) = Reader(path).read_spans(*ALWAYS, "link")
         assert whole.duration_ms == 240_000
+
+
+@pytest.mark.parametrize("lost", [(), (3,), (2, 4), (2, 3, 4, 5)])
+def test_totals_and_ledger_agree_whatever_batch_was_lost(
+    tmp_path: Path, lost: tuple[int, ...]
+) -> None:
+    """A card that lost a commit after saying that it had it: the next life adds what is missing."""
+    path = tmp_path / "netwatch.db"
+    books = begin(path)
+
+    def count(sequence: int) -> Batch:
+        """A minute more, all of it counted."""
+        end = sequence * 60_000
+        one = batch(
+            end,
+            span(0, end),
+            counters={("link_ms", "up:none"): 60_000, ("seen", "box"): 1},
+            sequence=sequence,
+        )
+        return msgspec.structs.replace(one, settled_mono_ms=end, counted_mono_ms=end)
+
+    books.append([count(1)])
+    for sequence in (2, 3, 4, 5):
+        if sequence not in lost:
+            assert books.secure(count(sequence))
+    books.close()  # without a leave: the power went
+    later = Books(path, lambda: SET_ASIDE)
+    begun = later.begin(
+        Life(
+            boot_id="boot-b",
+            pid=1,
+            version="0.1.0",
+            monotonic_ms=0,
+            anchor=anchor(OFFSET_MS + 900_000, 0, "boot-b"),
+        )
+    )
+    later.close()
+    ledger_ms = sum(each.duration_ms for each in Reader(path).read_spans(*ALWAYS, "link"))
+    added_ms = sum(
+        length for (verdict, _), length in begun.told.uncounted.items() if verdict is Verdict.UP
+    )
+    assert ledger_ms == (300_000 if lost[-1:] != (5,) else 60_000)
+    assert begun.counters["link_ms", "up:none"] + added_ms == ledger_ms
+    assert begun.counters["seen", "box"] == 5 - len(lost)
 
 
 def test_a_daybook_of_other_books_is_passed_over(tmp_path: Path) -> None:

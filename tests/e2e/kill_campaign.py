@@ -24,10 +24,10 @@ from pathlib import Path
 import msgspec
 
 from netwatch.agent.ledger_books import AgentBooks
-from netwatch.agent.recorder import INCIDENTS, LINK_MS, format_key, parse_key
+from netwatch.agent.recorder import format_key, parse_key
 from netwatch.core.ledger import build_minutes, find_incidents, sum_spans
 from netwatch.records import Cause, Span, Verdict
-from netwatch.store.counted import COUNTED
+from netwatch.store.counted import COUNTED, INCIDENTS, LINK_MS
 from netwatch.store.daybook import Daybook
 from netwatch.store.db import open_database
 from netwatch.store.journal import Journal
